@@ -1,0 +1,1 @@
+"""Losses, SFT, and what they need."""

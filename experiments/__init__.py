@@ -1,0 +1,1 @@
+"""Command line, presets, runs, evaluation, replay, reports and benchmarks."""

@@ -1,0 +1,1 @@
+"""One benchmark a file; each compares with a named baseline in the same run."""

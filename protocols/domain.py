@@ -1,0 +1,89 @@
+"""What a world of tasks has to offer. A new domain is one file or folder and one `register` line.
+
+A domain never runs untrusted code: `check` says what to run for a response, the verifier runs it in the
+sandbox, `judge` says what the outcome means. Everything is deterministic by the seed it was made with.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from protocols.errors import SettingError
+from protocols.records import Book, Outcome, Program, Prompt, Split, Start, Task, Verdict
+
+
+class Rejected(Exception):
+    """A proposal that is not a task. `reason` is one word for counting, `detail` a line for reading."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class Session(Protocol):
+    """One play of an attempt. Single-turn domains use `protocols.prompting.OneExchange`."""
+
+    def prompt(self) -> Prompt | None:
+        """The next prompt, or None when the play has ended."""
+
+    def receive(self, response: str) -> None:
+        """Take the policy's answer to the last prompt."""
+
+
+class Domain(Protocol):
+    name: str
+
+    def topics(self) -> Sequence[str]:
+        """What tasks can be about; accuracy is reported by topic."""
+
+    def tasks(self, split: Split, kind: str = "all", limit: int | None = None) -> list[Task]:
+        """Base tasks of a split, in a fixed order that spreads topics evenly."""
+
+    def prompt(self, task: Task, start: Start, book: Book) -> Prompt:
+        """The prompt for a start, with the documentation (open) or without it (closed)."""
+
+    def session(self, task: Task, start: Start, book: Book) -> Session:
+        """A play from this start."""
+
+    def check(self, task: Task, response: str) -> Program | Verdict:
+        """What to run for a response; or at once the verdict, when there is nothing that could run."""
+
+    def judge(self, task: Task, attempt_id: str, outcome: Outcome) -> Verdict:
+        """What an outcome means for this task. `infra_error` outcomes give verdicts without reward."""
+
+    def proposer_prompt(self, topic: str, seed: int) -> Prompt:
+        """Ask for a new task about a topic."""
+
+    def parse_proposal(self, topic: str, response: str, seed: int) -> Task:
+        """A task without a reference answer.
+
+        Raises:
+            Rejected: the text is not a usable task.
+        """
+
+    def consensus(self, task: Task, outcomes: Sequence[Outcome], threshold: float) -> Task:
+        """The task with the reference that at least `threshold` of the attempts agree on.
+
+        Raises:
+            Rejected: unsolvable (nothing ran), inconsistent (no agreement) or trivial.
+        """
+
+
+_DOMAINS: dict[str, Callable[..., Domain]] = {}
+
+
+def register(name: str, make: Callable[..., Domain]) -> None:
+    _DOMAINS[name] = make
+
+
+def make_domain(name: str, settings: Any) -> Domain:
+    """The domain of that name.
+
+    Raises:
+        SettingError: there is none; the message lists those there are.
+    """
+    import protocols.domains  # noqa: F401  (registers the built-in domains)
+
+    if name not in _DOMAINS:
+        raise SettingError(f"domain: {name!r} is unknown; choose one of {', '.join(sorted(_DOMAINS))}")
+    return _DOMAINS[name](settings)

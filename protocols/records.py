@@ -1,0 +1,250 @@
+"""The records that travel between roles: frozen, typed, JSON-codable.
+
+    Task ──start──▶ Group of Attempts ──Program/Outcome──▶ Verdict ──▶ Sample ──▶ Update
+      ▲                                                                  (experience)
+      └── Proposal (parsed, or rejected with a reason)
+
+Ids are content hashes or derived from (run seed, round, position), so that work repeated after a crash
+gets the same id and is admitted once. `protocols.seeds` makes them.
+
+Not here: how records are stored (`memory.schema`) and what the words mean (`docs/architecture.md`).
+"""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Split(StrEnum):
+    TRAIN = "train"
+    TEST = "test"
+
+
+class Origin(StrEnum):
+    SEED = "seed"  # made by the domain's own bank
+    DATASET = "dataset"  # read from a file or hub
+    PROPOSED = "proposed"  # written by the proposer
+
+
+class Book(StrEnum):
+    OPEN = "open"  # the documentation is in the prompt
+    CLOSED = "closed"  # it is not
+
+
+class Step(StrEnum):
+    INITIAL = "initial"
+    IMPROVE = "improve"  # make the current answer better
+    DIVERGE = "diverge"  # answer by a clearly different approach
+
+
+class Purpose(StrEnum):
+    COLLECT = "collect"  # candidates for learning
+    EVALUATE = "evaluate"  # measured, never learned from
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all records."""
+
+
+class Task(Record):
+    """A problem in a domain, with hidden checks."""
+
+    id: str
+    domain: str
+    split: Split
+    kind: str  # the domain's own label: zwc has "single" and "multi"
+    origin: Origin
+    statement: str  # what is asked, in words; holds no documentation
+    topics: tuple[str, ...]  # what it is about (zwc: obfuscated function names)
+    payload: dict[str, Any]  # the domain's data, hidden checks included
+    parent_id: str | None = None  # the task it was proposed from
+    reference: Any = None  # proposed tasks: the answers that open-book attempts agreed on
+    truth_agrees: bool | None = None  # proposed tasks: reference equals the known truth; None = unknown
+
+
+class Message(Record):
+    role: str  # system, user or assistant
+    content: str
+
+
+class Prompt(Record):
+    """A chat, and the opening of the answer that the model has to go on with ("" for none)."""
+
+    messages: tuple[Message, ...]
+    prefill: str = ""
+
+
+class Turn(Record):
+    """One earlier attempt in a start's partial history."""
+
+    attempt_id: str
+    response: str
+    reward: float | None = None
+
+
+class Start(Record):
+    """Where an attempt begins: a task plus a partial history (empty for a base task) and a step kind."""
+
+    id: str
+    task_id: str
+    step: Step
+    book: Book
+    history: tuple[Turn, ...] = ()
+
+    @property
+    def parent_attempt_id(self) -> str | None:
+        return self.history[-1].attempt_id if self.history else None
+
+
+class Attempt(Record):
+    """One response of the policy from a start, as produced.
+
+    `token_ids` are the ids of the whole response; its first `prefilled` ids are the given opening and
+    have no log-probability, so `len(logprobs) == len(token_ids) - prefilled`. Log-probabilities are those
+    of the distribution that was sampled from (after temperature and truncation).
+    """
+
+    id: str
+    group_id: str
+    index: int  # 0 .. G-1 in its group
+    response: str  # prefill + sampled text
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    prefilled: int
+    finish: str  # stop, length
+    seed: int
+
+
+class Group(Record):
+    """G attempts from the same start under one policy version."""
+
+    id: str
+    round: int
+    position: int  # in the round's plan
+    purpose: Purpose
+    start: Start
+    prompt: Prompt
+    prompt_tokens: int
+    policy_version: int
+    engine: str
+    attempts: tuple[Attempt, ...]
+    seconds: float
+
+
+class Program(Record):
+    """What the sandbox has to run for one response: call `entry_point` of `source` on every case.
+
+    Expected answers are not part of it: they never enter the sandbox.
+    """
+
+    source: str
+    entry_point: str
+    cases: tuple[tuple[Any, ...], ...]  # positional arguments, plain data
+    library: bytes | None = None  # `protocols.domains.zwc` library blob; None = no library
+    library_name: str = "zwc"
+
+
+class CaseResult(Record):
+    """What one call gave: a plain value, or the exception it ended in."""
+
+    value: Any = None
+    error: str | None = None  # "ValueError: message", clipped
+    calls: tuple[str, ...] = ()  # library functions really called, in order, as the library saw them
+    value_shaken: Any = None  # the same call with the library's results perturbed
+    error_shaken: str | None = None
+
+
+class Outcome(Record):
+    """How a program ended in the sandbox."""
+
+    status: str  # see `protocols.verdicts.STATUSES`
+    cases: tuple[CaseResult, ...] = ()
+    detail: str = ""  # one line for people
+    stdout: str = ""  # clipped
+    seconds: float = 0.0
+
+
+class Verdict(Record):
+    """What the verifier says of an attempt. With `infra_error` there is no reward at all."""
+
+    attempt_id: str
+    reward: float | None
+    category: str
+    evidence: dict[str, Any]
+    infra_error: str | None = None
+    seconds: float = 0.0
+    flipped: bool = False  # injected noise turned the reward round
+
+
+class Proposal(Record):
+    """One text of the proposer: either a task, or a rejection with its reason."""
+
+    id: str
+    round: int
+    position: int
+    topic: str
+    prompt: Prompt
+    response: str
+    policy_version: int
+    task: Task | None
+    reason: str | None  # rejection reason; None while the task stands
+    detail: str = ""
+
+
+class Decision(Record):
+    """One decision of the curator, with its numbers: why something was admitted, rejected or chosen."""
+
+    id: str
+    round: int
+    kind: str  # proposal, group, task, sample, start
+    subject_id: str
+    action: str  # admit, reject, choose, drop
+    reason: str
+    numbers: dict[str, Any] = {}
+
+
+class Sample(Record):
+    """One piece of experience: a response to learn on a prompt that may differ from the rollout's."""
+
+    attempt_id: str
+    prompt: Prompt  # as learned: closed or open book
+    token_ids: tuple[int, ...]  # response ids as produced, prefill included
+    logprobs: tuple[float, ...] = ()
+    prefilled: int = 0
+    weight: float = 1.0
+
+
+class Update(Record):
+    """One change of the weights: `version` is the policy version after it."""
+
+    version: int
+    round: int
+    recipe: str
+    samples: int
+    tokens: int  # response tokens learned, summed over epochs
+    steps: int
+    losses: tuple[float, ...]  # one per optimiser step
+    grad_norms: tuple[float, ...]
+    learning_rates: tuple[float, ...]
+    seconds: float
+    path: str  # checkpoint folder, relative to the run folder
+    checksum: str  # of the published weights
+
+
+class Evaluation(Record):
+    """Accuracy of one policy version on one set of tasks."""
+
+    id: str
+    round: int
+    policy_version: int
+    book: Book
+    split: Split
+    kind: str  # single, multi, all
+    tasks: int
+    attempts: int
+    accuracy: float
+    by_topic: dict[str, float]
+    categories: dict[str, int]
+    infra_errors: int = 0
+    seconds: float = 0.0

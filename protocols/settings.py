@@ -1,0 +1,237 @@
+"""Every setting of a run, with bounds and one docstring each. `experiments.config` loads and resolves them.
+
+Unknown keys are refused. A setting that belongs to one role stands in that role's section.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True)
+
+
+class ModelSettings(Section):
+    name: str = "smollm2-135m-instruct"
+    """`smollm2-135m-instruct` (embedded default), `tiny-random` (tests), a local folder, or a Hugging Face id."""
+    revision: str | None = None
+    """Commit or tag of a Hugging Face id."""
+
+
+class EngineSettings(Section):
+    kind: Literal["auto", "transformers", "scripted"] = "auto"
+    """Text generation: `auto` picks the best that works here."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the engine computes."""
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    """Weights and arithmetic of generation."""
+    batch_size: int = Field(64, ge=1, le=4096)
+    """Sequences decoded together."""
+    threads: int = Field(0, ge=0, le=1024)
+    """CPU threads; 0 = all cores this process may use."""
+    probe_tolerance: float = Field(0.05, gt=0, le=10)
+    """Largest allowed difference of a log-probability between learner and engine after publishing, in nats."""
+    failures_allowed: int = Field(3, ge=0, le=100)
+    """Consecutive failed calls before the run ends with the engine's cause."""
+    deadline_s: float = Field(600.0, gt=0)
+    """Longest wait for one batch."""
+
+
+class Sampling(Section):
+    temperature: float = Field(0.8, ge=0, le=5)
+    """0 = greedy."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Nucleus; 1 = everything."""
+    max_tokens: int = Field(96, ge=1, le=32768)
+    """Longest answer, in tokens."""
+
+
+class SandboxSettings(Section):
+    workers: int = Field(0, ge=0, le=256)
+    """Programs run at the same time; 0 = one per core."""
+    wall_s: float = Field(4.0, gt=0, le=600)
+    """Deadline of one program, counted from dispatch."""
+    cpu_s: int = Field(4, ge=1, le=600)
+    """CPU seconds of one program."""
+    memory_mb: int = Field(512, ge=64, le=65536)
+    """Address space of one program, and of the library process that serves it."""
+    file_mb: int = Field(8, ge=0, le=4096)
+    """Largest file it may write, in its scratch folder."""
+    output_kb: int = Field(256, ge=1, le=65536)
+    """What it may print, and separately what it may return."""
+    allow_weaker: bool = True
+    """Run although an isolation layer is missing on this machine (`taskspace doctor` names them)."""
+
+
+class ZwcSettings(Section):
+    module: str = "numpy"
+    """The real module behind the obfuscated package."""
+    package: str = "zwc"
+    """The name the package is imported by."""
+    seed: int = Field(7, ge=0)
+    """Seed of the identifiers and of the task bank."""
+    functions: int = Field(16, ge=0)
+    """How many functions tasks are about, spread over the bank's order; 0 = all."""
+    names: tuple[str, ...] = ()
+    """Original names to use instead of the first `functions` ones."""
+    documentation: Literal["brief", "full"] = "brief"
+    """Length of the documentation in open-book prompts."""
+    demonstrations: int = Field(3, ge=0, le=16)
+    """Worked examples (of functions that no task is about) in open-book prompts."""
+    tasks_per_function: int = Field(8, ge=1, le=1000)
+    """Training tasks made for each function."""
+    test_tasks_per_function: int = Field(4, ge=1, le=1000)
+    """Held-out tasks made for each function."""
+    multi_share: float = Field(0.0, ge=0, le=1)
+    """Share of multi-function tasks among training starts."""
+
+
+class ProposerSettings(Section):
+    per_round: int = Field(32, ge=0, le=100_000)
+    """Proposals asked for in a round; 0 = no proposer."""
+    sampling: Sampling = Sampling(temperature=0.9, max_tokens=80)
+    """How the proposer samples."""
+    reward: Literal["none", "one_minus_p", "min_p", "four_p_one_minus_p"] = "none"
+    """Score of a proposal from its solve rate p: 1 - p (Absolute Zero), min(p, 1 - p) (R-Zero), 4p(1 - p)."""
+    consensus: float = Field(0.6, gt=0.0, le=1.0)
+    """Share of the attempts that have to agree on the answers of a proposed task."""
+    deadline_s: float = Field(600.0, gt=0)
+    """Longest wait for a batch of proposals."""
+
+
+class SolverSettings(Section):
+    group_size: int = Field(4, ge=1, le=1024)
+    """G: attempts from one start."""
+    groups_per_round: int = Field(64, ge=1, le=100_000)
+    """Starts played in a round, proposed tasks included."""
+    batch_groups: int = Field(16, ge=1, le=4096)
+    """Groups played, judged and admitted together: the unit that a crash can cost."""
+    sampling: Sampling = Sampling()
+    """How collection samples."""
+
+
+class VerifierSettings(Section):
+    replicas: int = Field(1, ge=1, le=256)
+    """Verifier actors, each with a sandbox pool of its own."""
+    relative_tolerance: float = Field(1e-4, ge=0, le=1)
+    """Strict grader: |a - b| <= max(relative * |b|, absolute)."""
+    absolute_tolerance: float = Field(1e-6, ge=0, le=1)
+    """Strict grader: see relative_tolerance."""
+    false_positive: float = Field(0.0, ge=0, le=1)
+    """Injected noise: chance that a reward of 0 is reported as 1. Recorded as `flipped`."""
+    false_negative: float = Field(0.0, ge=0, le=1)
+    """Injected noise: chance that a reward of 1 is reported as 0. Recorded as `flipped`."""
+    deadline_s: float = Field(300.0, gt=0)
+    """Longest wait for the verdicts of one batch."""
+
+
+class CuratorSettings(Section):
+    per_task_cap: int = Field(4, ge=1, le=1024)
+    """Distinct verified answers kept for learning from one task."""
+    proposed_share: float = Field(0.5, ge=0, le=1)
+    """Largest share of a round's starts taken by proposed tasks."""
+    buffer_size: int = Field(256, ge=1)
+    """Starts kept for further iteration, ranked by learnability."""
+    buffer_p: float = Field(0.0, ge=0, le=1)
+    """Chance that a start is drawn from the buffer (improve or diverge) instead of from the tasks."""
+    kappa: float = Field(4.0, ge=0)
+    """Inverse temperature of the buffer's softmax over learnability."""
+
+
+class LearnerSettings(Section):
+    recipe: Literal["closed-sft", "open-sft", "selfplay-sft"] = "closed-sft"
+    """Named recipe; see `protocols.recipes`."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the learner computes."""
+    threads: int = Field(0, ge=0, le=1024)
+    """CPU threads; 0 = all cores this process may use."""
+    learning_rate: float = Field(1e-4, gt=0, le=1)
+    """Peak learning rate."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """Shape after warm-up, over the updates of one round."""
+    warmup: float = Field(0.1, ge=0, le=1)
+    """Share of a round's steps that warm up."""
+    epochs: int = Field(1, ge=1, le=1000)
+    """Passes over a round's experience."""
+    batch_size: int = Field(16, ge=1, le=65536)
+    """Samples per optimiser step."""
+    micro_tokens: int = Field(2048, ge=16)
+    """Padded tokens computed at once (memory against speed)."""
+    grad_clip: float = Field(1.0, gt=0)
+    """Largest gradient norm."""
+    weight_decay: float = Field(0.0, ge=0)
+    """AdamW's decoupled weight decay."""
+    betas: tuple[float, float] = (0.9, 0.95)
+    """AdamW's decay rates."""
+    train_embeddings: bool = True
+    """Train the (tied) token embeddings too."""
+    keep_states: int = Field(2, ge=1)
+    """Checkpoints that keep their optimiser state; older ones keep weights only."""
+    deadline_s: float = Field(3600.0, gt=0)
+    """Longest wait for one update."""
+
+
+class EvaluationSettings(Section):
+    every: int = Field(1, ge=0)
+    """Rounds between closed-book evaluations; 0 = only before and after."""
+    tasks: int = Field(64, ge=1)
+    """Held-out tasks."""
+    kind: Literal["single", "multi", "all"] = "single"
+    """Which held-out tasks."""
+    samples: int = Field(1, ge=1, le=1024)
+    """Attempts a task; accuracy is their mean."""
+    sampling: Sampling = Sampling(temperature=0.0)
+    """How evaluation samples."""
+    open_book_before: bool = True
+    """Also measure, once, what the untrained model can do with the documentation open."""
+
+
+class RuntimeSettings(Section):
+    kind: Literal["ray", "inline"] = "ray"
+    """`ray`: every role is an actor. `inline`: the same roles in one process without Ray."""
+    address: str | None = None
+    """A running Ray cluster; None starts one on this machine."""
+    object_store_mb: int = Field(128, ge=80)
+    """Shared memory of a Ray started here."""
+    restarts: int = Field(3, ge=0)
+    """How often a dead actor is started again before the run ends with its cause."""
+    resources: dict[str, dict[str, float]] = {}
+    """Per role (`engine`, `proposer`, `solver`, `verifier`, `curator`, `learner`): Ray resources, e.g. {num_cpus: 1}."""
+
+
+class RunSettings(Section):
+    """One experiment."""
+
+    preset: str = "custom"
+    """Where the defaults came from."""
+    seed: int = Field(1, ge=0)
+    """Seed of everything that is drawn."""
+    domain: str = "zwc"
+    """The world the tasks come from."""
+    rounds: int = Field(3, ge=1, le=1_000_000)
+    """Rounds to play."""
+    max_staleness: int = Field(0, ge=0, le=0)
+    """Versions that solvers may run ahead of the learner. 0 = synchronous."""
+    model: ModelSettings = ModelSettings()
+    """The policy."""
+    engine: EngineSettings = EngineSettings()
+    """Generation."""
+    sandbox: SandboxSettings = SandboxSettings()
+    """Limits for untrusted programs."""
+    zwc: ZwcSettings = ZwcSettings()
+    """The zwc domain."""
+    proposer: ProposerSettings = ProposerSettings()
+    """The role that writes tasks."""
+    solver: SolverSettings = SolverSettings()
+    """The role that answers them."""
+    verifier: VerifierSettings = VerifierSettings()
+    """The role that judges."""
+    curator: CuratorSettings = CuratorSettings()
+    """The role that keeps and chooses."""
+    learner: LearnerSettings = LearnerSettings()
+    """The role that learns."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """What is measured, and when."""
+    runtime: RuntimeSettings = RuntimeSettings()
+    """How roles run."""

@@ -1,0 +1,1 @@
+"""The Streamlit app. It reads memory and nothing else."""
