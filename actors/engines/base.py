@@ -35,7 +35,7 @@ class Weights(Record):
 
     version: int
     path: str  # a Hugging Face folder
-    checksum: str | None = None  # `memory.artefacts.weights_checksum`; None = do not check
+    checksum: str | None = None  # `memory.checkpoints.weights_checksum`; None = do not check
     probe_ids: tuple[int, ...] = ()  # a fixed token sequence ...
     probe_logprobs: tuple[float, ...] = ()  # ... and the learner's log-probability of each id after the first
 
