@@ -16,7 +16,7 @@ class Section(BaseModel):
 
 class ModelSettings(Section):
     name: str = "smollm2-135m-instruct"
-    """`smollm2-135m-instruct` (embedded default), `tiny-random` (tests), a local folder, or a Hugging Face id."""
+    """`smollm2-135m-instruct` (embedded), `tiny-random` (tests), a local folder, or a Hugging Face id."""
     revision: str | None = None
     """Commit or tag of a Hugging Face id."""
 
@@ -95,7 +95,7 @@ class ProposerSettings(Section):
     sampling: Sampling = Sampling(temperature=0.9, max_tokens=80)
     """How the proposer samples."""
     reward: Literal["none", "one_minus_p", "min_p", "four_p_one_minus_p"] = "none"
-    """Score of a proposal from its solve rate p: 1 - p (Absolute Zero), min(p, 1 - p) (R-Zero), 4p(1 - p)."""
+    """Score from the solve rate p: 1 - p (Absolute Zero), min(p, 1 - p) (R-Zero), 4p(1 - p)."""
     consensus: float = Field(0.6, gt=0.0, le=1.0)
     """Share of the attempts that have to agree on the answers of a proposed task."""
     deadline_s: float = Field(600.0, gt=0)
@@ -199,7 +199,7 @@ class RuntimeSettings(Section):
     restarts: int = Field(3, ge=0)
     """How often a dead actor is started again before the run ends with its cause."""
     resources: dict[str, dict[str, float]] = {}
-    """Per role (`engine`, `proposer`, `solver`, `verifier`, `curator`, `learner`): Ray resources, e.g. {num_cpus: 1}."""
+    """Ray resources by role (engine, proposer, solver, verifier, curator, learner): {engine: {num_gpus: 1}}."""
 
 
 class RunSettings(Section):
