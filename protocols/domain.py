@@ -5,10 +5,11 @@ sandbox, `judge` says what the outcome means. Everything is deterministic by the
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from protocols.errors import SettingError
 from protocols.records import Book, Outcome, Program, Prompt, Split, Start, Task, Verdict
+from protocols.settings import RunSettings
 
 
 class Rejected(Exception):
@@ -69,21 +70,22 @@ class Domain(Protocol):
         """
 
 
-_DOMAINS: dict[str, Callable[..., Domain]] = {}
+_DOMAINS: dict[str, Callable[[RunSettings], Domain]] = {}
 
 
-def register(name: str, make: Callable[..., Domain]) -> None:
+def register(name: str, make: Callable[[RunSettings], Domain]) -> None:
+    """Offer a domain under a name; `make` gets the run's settings."""
     _DOMAINS[name] = make
 
 
-def make_domain(name: str, settings: Any) -> Domain:
-    """The domain of that name.
+def make_domain(settings: RunSettings) -> Domain:
+    """The domain that the settings name.
 
     Raises:
         SettingError: there is none; the message lists those there are.
     """
     import protocols.domains  # noqa: F401  (registers the built-in domains)
 
-    if name not in _DOMAINS:
-        raise SettingError(f"domain: {name!r} is unknown; choose one of {', '.join(sorted(_DOMAINS))}")
-    return _DOMAINS[name](settings)
+    if settings.domain not in _DOMAINS:
+        raise SettingError(f"domain: {settings.domain!r} is unknown; choose {', '.join(sorted(_DOMAINS))}")
+    return _DOMAINS[settings.domain](settings)

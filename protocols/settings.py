@@ -33,7 +33,7 @@ class EngineSettings(Section):
     threads: int = Field(0, ge=0, le=1024)
     """CPU threads; 0 = all cores this process may use."""
     probe_tolerance: float = Field(0.05, gt=0, le=10)
-    """Largest allowed difference of a log-probability between learner and engine after publishing, in nats."""
+    """Largest difference of a log-probability (nats) allowed between learner and engine after publishing."""
     failures_allowed: int = Field(3, ge=0, le=100)
     """Consecutive failed calls before the run ends with the engine's cause."""
     deadline_s: float = Field(600.0, gt=0)
@@ -133,6 +133,8 @@ class CuratorSettings(Section):
     """Distinct verified answers kept for learning from one task."""
     proposed_share: float = Field(0.5, ge=0, le=1)
     """Largest share of a round's starts taken by proposed tasks."""
+    experience: Literal["all", "round"] = "all"
+    """Learn from the verified answers of the whole run so far, or of this round only."""
     buffer_size: int = Field(256, ge=1)
     """Starts kept for further iteration, ranked by learnability."""
     buffer_p: float = Field(0.0, ge=0, le=1)
@@ -199,7 +201,7 @@ class RuntimeSettings(Section):
     restarts: int = Field(3, ge=0)
     """How often a dead actor is started again before the run ends with its cause."""
     resources: dict[str, dict[str, float]] = {}
-    """Ray resources by role (engine, proposer, solver, verifier, curator, learner): {engine: {num_gpus: 1}}."""
+    """Ray resources by role (engine, proposer, solver, verifier, curator, learner), e.g. num_gpus: 1."""
 
 
 class RunSettings(Section):

@@ -1,1 +1,14 @@
 """One folder or file per world of tasks; importing this package registers them."""
+
+from protocols.domain import Domain, register
+from protocols.settings import RunSettings
+
+
+def _zwc(settings: RunSettings) -> Domain:
+    from protocols.domains.zwc.domain import ZwcDomain
+
+    grader = settings.verifier
+    return ZwcDomain(settings.zwc, grader.relative_tolerance, grader.absolute_tolerance)
+
+
+register("zwc", _zwc)

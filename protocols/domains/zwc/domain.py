@@ -1,0 +1,178 @@
+"""The zwc domain: tasks about an obfuscated library, open or closed book.
+
+It wires the package (`obfuscate`, `documentation`), the task bank (`bank`), the prompts (`prompts`), the
+proposals (`proposals`) and the strict grader (`grading`) behind the `Domain` interface. Grading like the
+SE-Bench authors' evaluation is not covered here.
+"""
+
+import importlib
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from protocols.domain import Rejected
+from protocols.domains.zwc import bank, grading, prompts, proposals
+from protocols.domains.zwc.documentation import document
+from protocols.domains.zwc.functions import CONSTRUCTORS
+from protocols.domains.zwc.obfuscate import Library, obfuscate
+from protocols.domains.zwc.plain import pack, to_plain, unpack
+from protocols.errors import SettingError
+from protocols.prompting import OneExchange, last_code_block
+from protocols.records import Book, Origin, Outcome, Program, Prompt, Split, Start, Task, Verdict
+from protocols.seeds import digest, rng_of
+from protocols.settings import ZwcSettings
+
+
+class ZwcDomain:
+    name = "zwc"
+
+    def __init__(self, settings: ZwcSettings, relative: float = 1e-4, absolute: float = 1e-6) -> None:
+        self.settings = settings
+        self.tolerance = (relative, absolute)
+        self.library: Library = obfuscate(settings.module, seed=settings.seed, package=settings.package)
+        self._chosen = self._choose()
+        self._originals = {v: k for k, v in self.library.entries.items()}
+        self._constructors = frozenset(
+            self.library.entries[n] for n in CONSTRUCTORS if n in self.library.entries
+        )
+
+    def _choose(self) -> tuple[str, ...]:
+        """Original names of the functions that tasks are about."""
+        known = [n for n in bank.NAMES if n in self.library.entries]
+        unknown = [n for n in self.settings.names if n not in known]
+        if unknown:
+            raise SettingError(
+                f"zwc.names: {unknown[0]!r} has no task bank; choose among {', '.join(known[:8])}, ..."
+            )
+        names = self.settings.names or tuple(known)[: self.settings.functions or None]
+        if len(known) - len(names) < self.settings.demonstrations:
+            raise SettingError(
+                f"zwc.functions: {len(names)} of {len(known)} functions leave fewer than "
+                f"zwc.demonstrations={self.settings.demonstrations} for worked examples; lower one of them"
+            )
+        return tuple(names)
+
+    @cached_property
+    def documentation(self) -> dict[str, str]:
+        """Documentation by obfuscated name."""
+        return document(self.library, self.settings.documentation)
+
+    @cached_property
+    def _demonstrations(self) -> list[tuple[Task, list[str]]]:
+        shown = bank.demonstrations(
+            self.library, self.settings.demonstrations, self.settings.seed, exclude=self._chosen
+        )
+        return [(task, [self.documentation[t] for t in task.topics]) for task in shown]
+
+    def topics(self) -> Sequence[str]:
+        return tuple(self.library.entries[n] for n in self._chosen)
+
+    def tasks(self, split: Split, kind: str = "all", limit: int | None = None) -> list[Task]:
+        per = self.settings.tasks_per_function
+        if split is Split.TEST:
+            per = self.settings.test_tasks_per_function
+        made = bank.build_tasks(self.library, self._chosen, split, kind, per, self.settings.seed)
+        return made[:limit]
+
+    def prompt(self, task: Task, start: Start, book: Book) -> Prompt:
+        package = self.settings.package
+        if book is Book.CLOSED:
+            return prompts.closed(task, package, start.history, start.step)
+        docs = [self.documentation[t] for t in task.topics]
+        return prompts.opened(task, package, docs, self._demonstrations, start.history, start.step)
+
+    def session(self, task: Task, start: Start, book: Book) -> OneExchange:
+        return OneExchange(self.prompt(task, start, book))
+
+    def check(self, task: Task, response: str) -> Program | Verdict:
+        source = last_code_block(response)
+        if source is None:
+            return Verdict(
+                attempt_id="", reward=0.0, category="malformed", evidence={"detail": "no fenced code"}
+            )
+        return Program(
+            source=source,
+            entry_point=task.payload["entry_point"],
+            cases=tuple(tuple(unpack(c["args"])) for c in task.payload["cases"]),
+            library=self.library.blob,
+            library_name=self.library.package,
+        )
+
+    def judge(self, task: Task, attempt_id: str, outcome: Outcome) -> Verdict:
+        expected = [unpack(c["expected"]) for c in task.payload["cases"] if "expected" in c]
+        if len(expected) < len(task.payload["cases"]):
+            return Verdict(
+                attempt_id=attempt_id,
+                reward=None,
+                category="unreferenced",
+                evidence={"status": outcome.status, "detail": outcome.detail},
+                infra_error=outcome.detail if outcome.status == "infra_error" else None,
+                seconds=outcome.seconds,
+            )
+        relative, absolute = self.tolerance
+        return grading.judge(outcome, expected, self._constructors, relative, absolute, attempt_id=attempt_id)
+
+    def proposer_prompt(self, topic: str, seed: int) -> Prompt:
+        shown = []
+        for task, docs in self._demonstrations:
+            args = zip(task.payload["parameters"], unpack(task.payload["cases"][0]["args"]), strict=True)
+            shown.append((docs[0], task.statement, ", ".join(f"{p} = {a!r}" for p, a in args)))
+        rng_of(seed, "demonstration order").shuffle(shown)
+        return prompts.proposer(self.documentation[topic], shown)
+
+    def parse_proposal(self, topic: str, response: str, seed: int) -> Task:
+        statement, example = proposals.parse(response)
+        if any(name in statement for name in self.library.public):
+            raise Rejected("leak", "the statement names a function of the package")
+        made = proposals.cases(example, rng_of(seed, "cases"))
+        payload = {
+            "entry_point": "solve",
+            "parameters": list(example),
+            "cases": [{"args": pack(args)} for args in made],
+        }
+        return Task(
+            id=digest("zwc", "proposed", statement, payload),
+            domain="zwc",
+            split=Split.TRAIN,
+            kind="single",
+            origin=Origin.PROPOSED,
+            statement=statement,
+            topics=(topic,),
+            payload=payload,
+        )
+
+    def consensus(self, task: Task, outcomes: Sequence[Outcome], threshold: float) -> Task:
+        arguments = [unpack(c["args"]) for c in task.payload["cases"]]
+        where, values = proposals.agree(outcomes, arguments, threshold, self._same)
+        cases = [
+            {"args": task.payload["cases"][i]["args"], "expected": pack(v)}
+            for i, v in zip(where, values, strict=True)
+        ]
+        truth = [self.truth(task.topics[0], arguments[i]) for i in where]
+        known = None if None in truth else all(map(self._same, (t[0] for t in truth if t), values))
+        return Task(
+            id=task.id,
+            domain=task.domain,
+            split=task.split,
+            kind=task.kind,
+            origin=task.origin,
+            statement=task.statement,
+            topics=task.topics,
+            payload={**task.payload, "cases": cases},
+            parent_id=task.parent_id,
+            reference=[pack(v) for v in values],
+            truth_agrees=known,
+        )
+
+    def _same(self, a: Any, b: Any) -> bool:
+        return grading.equal(a, b, *self.tolerance)
+
+    def truth(self, topic: str, args: Sequence[Any]) -> tuple[Any] | None:
+        """What the named function itself gives on these arguments, boxed; None where it raises."""
+        function: Any = importlib.import_module(self.settings.module)
+        for part in self._originals[topic].split("."):
+            function = getattr(function, part)
+        try:
+            return (to_plain(function(*args)),)
+        except Exception:  # any argument a model wrote can fail in any way; then there is no truth
+            return None

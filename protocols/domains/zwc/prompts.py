@@ -1,0 +1,76 @@
+"""What zwc prompts say: open book, closed book, and the request for a new task.
+
+The closed-book prompt holds the task and the function to complete, nothing else. The open-book prompt
+adds the documentation of the task's functions and worked demonstrations (of other functions), and opens
+the answer, which a 135M-parameter model needs to make use of documentation at all.
+"""
+
+from collections.abc import Sequence
+
+from protocols.records import Message, Prompt, Step, Task, Turn
+
+IMPROVE = "Your answer may be wrong. Look at it again and write a better one, in the same form."
+DIVERGE = "Answer again by a clearly different approach, in the same form."
+_PROPOSER_ASK = "Write one short task that this function solves, and one example input."
+
+
+def question(task: Task, package: str, documentation: Sequence[str] = ()) -> str:
+    """The user turn: documentation (open book only), the task, the function to complete."""
+    docs = "\n\n".join(documentation)
+    stub = f"def {task.payload['entry_point']}({', '.join(task.payload['parameters'])}):"
+    return (
+        (f"Documentation of {package}:\n{docs}\n\n" if docs else "")
+        + f"{task.statement}\n\nComplete this function with the {package} library:\n"
+        + f"```python\nimport {package}\n\n{stub}\n```"
+    )
+
+
+def opening(task: Task, package: str) -> str:
+    """How an open-book answer begins."""
+    return f"```python\nimport {package}\n\ndef {task.payload['entry_point']}("
+
+
+def answer(task: Task, package: str) -> str:
+    """The canonical answer, as demonstrations show it."""
+    return f"```python\nimport {package}\n\n{task.payload['solution']}\n```"
+
+
+def _history(history: Sequence[Turn], step: Step) -> list[Message]:
+    messages = []
+    for turn in history:
+        messages.append(Message(role="assistant", content=turn.response))
+        messages.append(Message(role="user", content=IMPROVE if step is Step.IMPROVE else DIVERGE))
+    return messages
+
+
+def closed(task: Task, package: str, history: Sequence[Turn] = (), step: Step = Step.INITIAL) -> Prompt:
+    first = Message(role="user", content=question(task, package))
+    return Prompt(messages=(first, *_history(history, step)))
+
+
+def opened(
+    task: Task,
+    package: str,
+    documentation: Sequence[str],
+    demonstrations: Sequence[tuple[Task, Sequence[str]]],
+    history: Sequence[Turn] = (),
+    step: Step = Step.INITIAL,
+) -> Prompt:
+    """Demonstrations come first and are the same for every task, so that an engine computes them once."""
+    messages: list[Message] = []
+    for shown, docs in demonstrations:
+        messages.append(Message(role="user", content=question(shown, package, docs)))
+        messages.append(Message(role="assistant", content=answer(shown, package)))
+    messages.append(Message(role="user", content=question(task, package, documentation)))
+    messages += _history(history, step)
+    return Prompt(messages=tuple(messages), prefill=opening(task, package))
+
+
+def proposer(documentation: str, demonstrations: Sequence[tuple[str, str, str]]) -> Prompt:
+    """Ask for a task about one function. Demonstrations are (documentation, statement, example input)."""
+    messages: list[Message] = []
+    for docs, statement, example in demonstrations:
+        messages.append(Message(role="user", content=f"{docs}\n\n{_PROPOSER_ASK}"))
+        messages.append(Message(role="assistant", content=f"Task: {statement}\nInput: {example}"))
+    messages.append(Message(role="user", content=f"{documentation}\n\n{_PROPOSER_ASK}"))
+    return Prompt(messages=tuple(messages), prefill="Task:")
