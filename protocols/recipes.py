@@ -1,0 +1,65 @@
+"""Recipes: how verified experience becomes a weight update, as data.
+
+A recipe says which answers count and which book was, or is, open. `closed-sft` is the heart of the
+system: the answer that was generated with the documentation is learned on the prompt without it.
+
+Does not cover: how an algorithm computes its update (`actors.learning`), nor how experience is chosen
+among the answers that count (the curator).
+"""
+
+from typing import Literal
+
+from protocols.errors import SettingError
+from protocols.records import Book, Origin, Record, Task
+
+
+class Recipe(Record):
+    name: str
+    algorithm: Literal["sft"]
+    book_at_rollout: Book
+    book_at_update: Book
+    origins: tuple[Origin, ...] = tuple(Origin)  # whose tasks' answers count
+
+    def counts(self, task: Task) -> bool:
+        """Whether verified answers to this task are experience."""
+        return task.origin in self.origins
+
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="closed-sft",
+            algorithm="sft",
+            book_at_rollout=Book.OPEN,
+            book_at_update=Book.CLOSED,
+        ),
+        Recipe(
+            name="open-sft",
+            algorithm="sft",
+            book_at_rollout=Book.OPEN,
+            book_at_update=Book.OPEN,
+        ),
+        Recipe(
+            name="selfplay-sft",
+            algorithm="sft",
+            book_at_rollout=Book.OPEN,
+            book_at_update=Book.CLOSED,
+            origins=(Origin.PROPOSED,),
+        ),
+    )
+}
+
+
+def recipe(name: str) -> Recipe:
+    """The named recipe.
+
+    Raises:
+        SettingError: there is none of that name; the message lists those there are.
+    """
+    try:
+        return RECIPES[name]
+    except KeyError:
+        raise SettingError(
+            f"Unknown recipe '{name}' (learner.recipe); there are: {', '.join(sorted(RECIPES))}."
+        ) from None
