@@ -43,6 +43,9 @@ class Domain(Protocol):
     def prompt(self, task: Task, start: Start, book: Book) -> Prompt:
         """The prompt for a start, with the documentation (open) or without it (closed)."""
 
+    def learning_prompt(self, task: Task, start: Start, book: Book) -> Prompt:
+        """The prompt that an answer to this start is learned on: no demonstrations, no opened answer."""
+
     def session(self, task: Task, start: Start, book: Book) -> Session:
         """A play from this start."""
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+import msgspec
+
 from protocols.domain import Rejected
 from protocols.domains.zwc import bank, grading, prompts, proposals
 from protocols.domains.zwc.documentation import document
@@ -75,11 +77,14 @@ class ZwcDomain:
         return made[:limit]
 
     def prompt(self, task: Task, start: Start, book: Book) -> Prompt:
-        package = self.settings.package
+        prompt = self.learning_prompt(task, start, book)
         if book is Book.CLOSED:
-            return prompts.closed(task, package, start.history, start.step)
-        docs = [self.documentation[t] for t in task.topics]
-        return prompts.opened(task, package, docs, self._demonstrations, start.history, start.step)
+            return prompt
+        return prompts.worked(prompt, task, self.settings.package, self._demonstrations)
+
+    def learning_prompt(self, task: Task, start: Start, book: Book) -> Prompt:
+        docs = [self.documentation[t] for t in task.topics] if book is Book.OPEN else []
+        return prompts.plain(task, self.settings.package, docs, start.history, start.step)
 
     def session(self, task: Task, start: Start, book: Book) -> OneExchange:
         return OneExchange(self.prompt(task, start, book))
@@ -109,6 +114,9 @@ class ZwcDomain:
                 infra_error=outcome.detail if outcome.status == "infra_error" else None,
                 seconds=outcome.seconds,
             )
+        kept = task.payload.get("kept")
+        if kept and len(outcome.cases) > len(expected):  # it ran before consensus dropped cases
+            outcome = msgspec.structs.replace(outcome, cases=tuple(outcome.cases[i] for i in kept))
         relative, absolute = self.tolerance
         return grading.judge(outcome, expected, self._constructors, relative, absolute, attempt_id=attempt_id)
 
@@ -150,16 +158,9 @@ class ZwcDomain:
         ]
         truth = [self.truth(task.topics[0], arguments[i]) for i in where]
         known = None if None in truth else all(map(self._same, (t[0] for t in truth if t), values))
-        return Task(
-            id=task.id,
-            domain=task.domain,
-            split=task.split,
-            kind=task.kind,
-            origin=task.origin,
-            statement=task.statement,
-            topics=task.topics,
-            payload={**task.payload, "cases": cases},
-            parent_id=task.parent_id,
+        return msgspec.structs.replace(
+            task,
+            payload={**task.payload, "cases": cases, "kept": where},
             reference=[pack(v) for v in values],
             truth_agrees=known,
         )

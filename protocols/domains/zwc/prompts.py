@@ -43,27 +43,30 @@ def _history(history: Sequence[Turn], step: Step) -> list[Message]:
     return messages
 
 
-def closed(task: Task, package: str, history: Sequence[Turn] = (), step: Step = Step.INITIAL) -> Prompt:
-    first = Message(role="user", content=question(task, package))
-    return Prompt(messages=(first, *_history(history, step)))
-
-
-def opened(
+def plain(
     task: Task,
     package: str,
     documentation: Sequence[str],
-    demonstrations: Sequence[tuple[Task, Sequence[str]]],
     history: Sequence[Turn] = (),
     step: Step = Step.INITIAL,
 ) -> Prompt:
-    """Demonstrations come first and are the same for every task, so that an engine computes them once."""
+    """The task alone, and the documentation if there is any: closed book is the one without."""
+    first = Message(role="user", content=question(task, package, documentation))
+    return Prompt(messages=(first, *_history(history, step)))
+
+
+def worked(
+    prompt: Prompt, task: Task, package: str, demonstrations: Sequence[tuple[Task, Sequence[str]]]
+) -> Prompt:
+    """Demonstrations before the task, and the answer opened.
+
+    They are the same for every task, so that an engine computes them once.
+    """
     messages: list[Message] = []
     for shown, docs in demonstrations:
         messages.append(Message(role="user", content=question(shown, package, docs)))
         messages.append(Message(role="assistant", content=answer(shown, package)))
-    messages.append(Message(role="user", content=question(task, package, documentation)))
-    messages += _history(history, step)
-    return Prompt(messages=tuple(messages), prefill=opening(task, package))
+    return Prompt(messages=(*messages, *prompt.messages), prefill=opening(task, package))
 
 
 def proposer(documentation: str, demonstrations: Sequence[tuple[str, str, str]]) -> Prompt:

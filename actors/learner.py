@@ -1,0 +1,39 @@
+"""The learner: moves verified experience into the weights, and publishes versions.
+
+It is a thin shell round `actors.learning.sft.SftLearner`; what it adds is that a version is learned once:
+asked again for a version that is on disk, it restores it and returns the update it made then.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from actors.engines.base import Weights
+from protocols.records import Sample, Update
+from protocols.settings import RunSettings
+
+
+class Learner:
+    """`scripted` engines have no weights: then versions are counted and nothing is computed."""
+
+    def __init__(self, settings: RunSettings, model_path: str, run_dir: str) -> None:
+        from actors.learning.sft import SftLearner
+
+        self._settings = settings
+        self._learner = SftLearner(Path(model_path), settings.learner, Path(run_dir), settings.seed)
+
+    def restore(self, version: int) -> Weights:
+        """Go on from a published version (0 = the model as it came); its weights for the engines."""
+        if version != self._learner.version:
+            self._learner.resume(version)
+        return self._learner.weights()
+
+    def learn(self, samples: Sequence[Sample], version: int, round: int) -> tuple[Update, Weights]:
+        """Train on the samples and publish the result as `version`."""
+        update = self._learner.published(version)
+        if update is None:
+            if self._learner.version != version - 1:
+                self._learner.resume(version - 1)
+            update = self._learner.learn(samples, version, round, self._settings.learner.recipe, None)
+        elif self._learner.version != version:
+            self._learner.resume(version)
+        return update, self._learner.weights()

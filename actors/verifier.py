@@ -1,0 +1,84 @@
+"""The verifier: runs answers in the sandbox and says what they are worth.
+
+A proposed task without a reference gets one here, by consensus of the group's outcomes, or is rejected.
+Failures of the sandbox are marked and never become a reward.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from actors.sandbox.pool import SandboxPool
+from protocols.domain import Rejected, make_domain
+from protocols.records import Group, Origin, Outcome, Program, Record, Task, Verdict
+from protocols.seeds import rng_of
+from protocols.settings import RunSettings, VerifierSettings
+
+
+class Judged(Record):
+    """A group with its verdicts, and what became of its task if that was proposed and had no reference."""
+
+    group: Group
+    verdicts: tuple[Verdict, ...]
+    task: Task | None = None  # now with a reference
+    rejected: str | None = None  # reason, when there can be none
+    detail: str = ""
+
+
+class Verifier:
+    def __init__(self, settings: RunSettings) -> None:
+        self._settings = settings
+        self._domain = make_domain(settings)
+        self._pool = SandboxPool(settings.sandbox)
+
+    def judge(self, groups: Sequence[Group], tasks: dict[str, Task]) -> list[Judged]:
+        """Verdicts for groups, in their order. `tasks` holds their tasks by id."""
+        checks = [
+            (group, attempt, self._domain.check(tasks[group.start.task_id], attempt.response))
+            for group in groups
+            for attempt in group.attempts
+        ]
+        programs = [c for _, _, c in checks if isinstance(c, Program)]
+        outcomes = iter(self._pool.run(programs))
+        ended: dict[str, Outcome | Verdict] = {
+            attempt.id: next(outcomes) if isinstance(check, Program) else check
+            for _, attempt, check in checks
+        }
+        return [
+            self._judge(group, tasks[group.start.task_id], [ended[a.id] for a in group.attempts])
+            for group in groups
+        ]
+
+    def _judge(self, group: Group, task: Task, ended: list[Outcome | Verdict]) -> Judged:
+        settled, rejected, detail = None, None, ""
+        if task.origin is Origin.PROPOSED and task.reference is None:
+            outcomes = [e if isinstance(e, Outcome) else Outcome(status="malformed") for e in ended]
+            try:
+                settled = self._domain.consensus(task, outcomes, self._settings.proposer.consensus)
+            except Rejected as error:
+                rejected, detail = error.reason, error.detail
+        verdicts = []
+        for attempt, end in zip(group.attempts, ended, strict=True):
+            if isinstance(end, Verdict):
+                verdict = msgspec.structs.replace(end, attempt_id=attempt.id)
+            else:
+                verdict = self._domain.judge(settled or task, attempt.id, end)
+            verdicts.append(inject_noise(verdict, self._settings.verifier, self._settings.seed))
+        return Judged(group=group, verdicts=tuple(verdicts), task=settled, rejected=rejected, detail=detail)
+
+    def layers(self) -> list[dict[str, str]]:
+        """Isolation layers by name, with state and reason."""
+        return [{"name": x.name, "state": str(x.state), "reason": x.reason} for x in self._pool.layers]
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+def inject_noise(verdict: Verdict, settings: VerifierSettings, seed: int) -> Verdict:
+    """Turn a reward round with the set chance, for noise studies; `flipped` records it."""
+    if verdict.reward is None or not (settings.false_positive or settings.false_negative):
+        return verdict
+    chance = settings.false_negative if verdict.reward >= 0.5 else settings.false_positive
+    if rng_of(seed, "noise", verdict.attempt_id).random() >= chance:
+        return verdict
+    return msgspec.structs.replace(verdict, reward=1.0 - verdict.reward, flipped=True)
