@@ -1,0 +1,60 @@
+# Two commands are all a newcomer needs: `make quickstart` and `make test`.
+# Both make .venv and install by themselves; a stamp file makes repeats quick.
+
+PY ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet -c constraints.txt
+ARGS ?=
+
+.PHONY: help quickstart test test-slow lint format ui bench clean
+
+help:
+	@echo "make quickstart   a language model teaches itself a library it has never seen (minutes)"
+	@echo "make test         the tests, without the slow ones"
+	@echo "make test-slow    the slow tests"
+	@echo "make lint         ruff, mypy, import floors"
+	@echo "make ui           watch runs in the browser"
+	@echo "make bench        every benchmark against its baseline"
+
+$(BIN)/python:
+	@command -v $(PY) >/dev/null || { echo "make: $(PY) not found; install Python 3.11 or set PY=..." >&2; exit 2; }
+	$(PY) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing taskspace into $(VENV) ..."
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing taskspace and its development tools into $(VENV) ..."
+	$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+quickstart: $(VENV)/.installed
+	$(BIN)/taskspace run quickstart $(ARGS)
+
+ui: $(VENV)/.installed
+	$(BIN)/taskspace ui $(ARGS)
+
+test: $(VENV)/.installed-dev
+	$(BIN)/pytest $(ARGS)
+
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/pytest -m slow $(ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/taskspace bench all $(ARGS)
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

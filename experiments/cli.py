@@ -1,0 +1,76 @@
+"""The command `taskspace`: which commands there are, and how they fail.
+
+A `TaskspaceError` is one line on stderr and exit code 2; `--debug` (or TASKSPACE_DEBUG=1) shows where it
+came from. Everything else that goes wrong is a defect and keeps its traceback.
+
+Heavy modules (torch, ray, streamlit, numpy) are imported by the commands that need them, never here.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from experiments.commands import data, machine, runs
+from protocols.errors import TaskspaceError
+
+app = typer.Typer(
+    name="taskspace",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+COMMANDS = {
+    "run": runs.run,
+    "eval": runs.evaluate,
+    "replay": runs.replay,
+    "report": runs.report,
+    "ui": runs.ui,
+    "tasks": data.tasks,
+    "grade": data.grade,
+    "obfuscate": data.obfuscate,
+    "doctor": machine.doctor,
+    "bench": machine.bench,
+    "models": machine.models,
+}
+for name, command in COMMANDS.items():
+    app.command(name)(command)
+
+
+@app.callback()
+def settings_of_all(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    """Language models teach themselves: self-play over a growing task space.
+
+    \b
+    Examples:
+      taskspace run quickstart          a model learns a library it has never seen
+      taskspace ui                      watch it, or look at finished runs
+      taskspace doctor                  what this machine offers
+    """
+    if debug:
+        os.environ["TASKSPACE_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Entry point of the `taskspace` command."""
+    try:
+        app(prog_name="taskspace")
+    except TaskspaceError as error:
+        if os.environ.get("TASKSPACE_DEBUG", "") not in ("", "0"):
+            raise
+        line = " ".join(str(error).split())
+        print(f"taskspace: {line}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our output has gone, e.g. `taskspace tasks zwc | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

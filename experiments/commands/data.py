@@ -1,0 +1,78 @@
+"""Commands about data: tasks, grade, obfuscate."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.commands.runs import JsonOption, QuietOption, SetOption
+
+
+def tasks(
+    domain: Annotated[str, typer.Argument(help="The world the tasks come from: zwc.")],
+    split: Annotated[str, typer.Option(help="train or test.")] = "test",
+    kind: Annotated[str, typer.Option(help="single, multi or all.")] = "all",
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write; stdout by default.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the package and of the tasks.")] = None,
+    set_: SetOption = None,
+) -> None:
+    """Write a domain's tasks as JSON lines, each with its closed-book prompt and its documentation.
+
+    \b
+    Examples:
+      taskspace tasks zwc --split test --kind single --limit 20 --out tasks.jsonl
+      taskspace tasks zwc --split train --kind multi --set zwc.functions=40
+    """
+    from experiments import tasks_export
+
+    count = tasks_export.export(domain, split, kind, limit, out, seed, list(set_ or []))
+    if out is not None:
+        print(f"{count} tasks written to {out}")
+
+
+def grade(
+    tasks_file: Annotated[Path, typer.Argument(metavar="TASKS", help="From `taskspace tasks`.")],
+    answers_file: Annotated[Path, typer.Argument(metavar="ANSWERS", help="JSON lines: task_id, response.")],
+    out: Annotated[Path | None, typer.Option(help="Verdicts as JSON lines; stdout by default.")] = None,
+    set_: SetOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge answers in the sandbox. Broken lines are reported with their number; the rest is graded.
+
+    \b
+    Examples:
+      taskspace grade tasks.jsonl answers.jsonl --out verdicts.jsonl
+      taskspace grade tasks.jsonl answers.jsonl --set sandbox.wall_s=2 --json
+    """
+    from experiments import grade as grading
+
+
+def obfuscate(
+    module: Annotated[str, typer.Argument(help="An importable module: numpy, math, statistics, ...")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the identifiers.")] = 7,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write the package and its documentation to.")
+    ] = None,
+    names: Annotated[list[str] | None, typer.Option(help="Only this function; may be repeated.")] = None,
+    package: Annotated[str, typer.Option(help="Name the package is imported by.")] = "zwc",
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; execute every example.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn a module into a package that no model has seen, with documentation that is proven.
+
+    Every example in the documentation is executed against the package.
+
+    \b
+    Examples:
+      taskspace obfuscate numpy --seed 7 --out build
+      taskspace obfuscate math --names sqrt --names hypot --package qux --out build
+      taskspace obfuscate numpy --check
+    """
+    from protocols.errors import SettingError
+
+    if out is None and not check:
+        raise SettingError("obfuscate: nowhere to write to; give --out FOLDER, or --check to write nothing")
+    raise SettingError("obfuscate: not built yet")

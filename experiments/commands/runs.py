@@ -1,0 +1,176 @@
+"""Commands about runs: run, eval, replay, report, ui."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+RUNS = Path("runs")
+
+RunsOption = Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="May be repeated.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the essential only.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+def run(
+    preset: Annotated[str | None, typer.Argument(help="quickstart, smoke, laptop, or a YAML file.")] = None,
+    set_: SetOption = None,
+    runs: RunsOption = RUNS,
+    name: Annotated[str | None, typer.Option(help="Name of the run folder.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything that is drawn.")] = None,
+    ui: Annotated[bool, typer.Option("--ui/--no-ui", help="Show the run in a browser page.")] = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run an experiment from a preset, or go on with one that was stopped.
+
+    Ctrl-C once finishes the batch and stops cleanly (exit code 130); twice stops now. Nothing that was
+    admitted is lost either way.
+
+    \b
+    Examples:
+      taskspace run quickstart
+      taskspace run quickstart --seed 2 --ui --set rounds=5
+      taskspace run my.yaml --set solver.sampling.temperature=0.7 --name warm
+      taskspace run --resume runs/warm
+    """
+    from experiments import runs as launch
+    from protocols.errors import SettingError
+
+    overrides = list(set_ or [])
+    if seed is not None:
+        overrides.append(f"seed={seed}")
+    if resume is not None:
+        prepared = launch.resume(launch.find(resume, runs), preset, overrides)
+    elif preset is not None:
+        prepared = launch.prepare(preset, overrides, runs, name)
+    else:
+        raise SettingError("run: neither a preset nor --resume; write e.g. `taskspace run quickstart`")
+    code = launch.execute(prepared, ui=ui, quiet=quiet, as_json=as_json)
+    raise typer.Exit(code)
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A run folder, a model name, a model folder or a hub id.")],
+    book: Annotated[str, typer.Option(help="closed, open or both.")] = "closed",
+    split: Annotated[str, typer.Option(help="train or test.")] = "test",
+    kind: Annotated[str, typer.Option(help="single, multi or all.")] = "single",
+    limit: Annotated[int, typer.Option(min=1, help="Tasks.")] = 64,
+    version: Annotated[
+        int | None, typer.Option(help="Of a run: policy version; the last by default.")
+    ] = None,
+    preset: Annotated[str, typer.Option(help="Of a model: settings of domain and engine.")] = "quickstart",
+    set_: SetOption = None,
+    runs: RunsOption = RUNS,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the accuracy of a run's policy or of any model, by topic.
+
+    \b
+    Examples:
+      taskspace eval runs/quickstart-1
+      taskspace eval runs/quickstart-1 --version 0 --book open
+      taskspace eval smollm2-135m-instruct --book both --limit 32 --json
+    """
+    from experiments import evaluate as evaluation
+
+    result = evaluation.evaluate(
+        model, book, split, kind, limit, version, preset, list(set_ or []), runs, quiet or as_json
+    )
+    if as_json:
+        _print_json(result)
+    else:
+        print(evaluation.table(result, quiet))
+
+
+def replay(
+    run: Annotated[Path, typer.Argument(help="Run folder, or its name.")],
+    episode: Annotated[str | None, typer.Option(help="Attempt id, or its beginning.")] = None,
+    task: Annotated[str | None, typer.Option(help="Task id, or its beginning: all its attempts.")] = None,
+    round_: Annotated[int | None, typer.Option("--round", help="All attempts of a round.")] = None,
+    verify: Annotated[
+        bool, typer.Option(help="Judge the stored responses again; exit 1 if any differs.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Episodes shown.")] = 3,
+    runs: RunsOption = RUNS,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Play stored episodes again, role by role; with --verify, run their verdicts again.
+
+    \b
+    Examples:
+      taskspace replay runs/quickstart-1
+      taskspace replay runs/quickstart-1 --round 2 --limit 5
+      taskspace replay runs/quickstart-1 --episode 3fa9 --json
+      taskspace replay runs/quickstart-1 --verify
+    """
+    from experiments import runs as launch
+    from experiments import replay as replaying
+
+    folder = launch.find(run, runs)
+    chosen = replaying.choose(folder, episode, task, round_, None if verify else limit)
+    if verify:
+        result = replaying.verify(folder, chosen, quiet or as_json)
+        print(json.dumps(result) if as_json else replaying.verification(result))
+        raise typer.Exit(1 if result["differences"] else 0)
+    if as_json:
+        _print_json({"run": str(folder), "episodes": [replaying.as_json(e) for e in chosen]})
+    else:
+        replaying.show(chosen)
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="Run folder, or its name.")],
+    out: Annotated[Path | None, typer.Option(help="File to write; RUN/report.html by default.")] = None,
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a run's report as one HTML file that opens offline.
+
+    \b
+    Examples:
+      taskspace report runs/quickstart-1
+      taskspace report runs/quickstart-1 --out first-run.html
+    """
+    from experiments import runs as launch
+    from experiments import report as reporting
+
+    path = reporting.write(launch.find(run, runs), out)
+    if as_json:
+        _print_json({"report": str(path)})
+    else:
+        print(path)
+
+
+def ui(
+    runs_dir: Annotated[Path, typer.Argument(help="Folder that holds the run folders.")] = RUNS,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8501,
+    run: Annotated[str | None, typer.Option(help="Run to open first.")] = None,
+) -> None:
+    """Show runs in the browser, while they go on or when they are done. Ctrl-C ends it.
+
+    \b
+    Examples:
+      taskspace ui
+      taskspace ui runs --port 8600 --run quickstart-1
+    """
+    from experiments import runs as launch
+
+    process = launch.start_ui(runs_dir, port, run)
+    print(f"taskspace: http://127.0.0.1:{port}  (Ctrl-C ends it)", file=sys.stderr)
+    try:
+        raise typer.Exit(process.wait())
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait(timeout=10)
+        raise typer.Exit(0) from None
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    print(json.dumps(value, ensure_ascii=False))

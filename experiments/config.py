@@ -1,0 +1,250 @@
+"""From a preset or a YAML file and `--set` overrides to the settings of a run, and back to a file.
+
+Order: the defaults in `protocols.settings`, then the preset, then the overrides. Whatever is wrong comes
+out as one `SettingError` line that names the key, the value, what is allowed and what to do.
+
+Does not cover: whether the machine can carry the settings out (`experiments.preflight`).
+"""
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import annotated_types
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from protocols.errors import SettingError
+from protocols.settings import RunSettings
+
+PRESETS = Path(__file__).parent / "presets"
+
+#: What may differ when a run is resumed: none of it changes what a round does for a seed.
+RESUMABLE = ("rounds", "preset", "runtime")
+
+
+def presets() -> list[str]:
+    """Names of the presets that come with taskspace."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def load(preset: str | Path, overrides: list[str] | None = None) -> RunSettings:
+    """The settings of `presets/NAME.yaml` or of a YAML file, with `key.sub=value` overrides on top.
+
+    Raises:
+        SettingError: no such preset or file, broken YAML, unknown key, or a value out of range.
+    """
+    path = _find(str(preset))
+    values = _read(path)
+    values.setdefault("preset", path.stem)
+    for override in overrides or []:
+        _put(values, override)
+    return resolve(values)
+
+
+def load_file(path: Path) -> RunSettings:
+    """The resolved settings that a run folder keeps.
+
+    Raises:
+        SettingError: as for `load`.
+    """
+    return resolve(_read(path))
+
+
+def save(settings: RunSettings, path: Path) -> None:
+    """Write every setting, defaults included, so that the file alone says what was run."""
+    text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def resolve(values: dict[str, Any]) -> RunSettings:
+    """Settings from nested plain values; unknown keys and bad values become one-line errors."""
+    _refuse_unknown(values, RunSettings, "")
+    try:
+        return RunSettings.model_validate(values)
+    except ValidationError as error:
+        raise SettingError(_explain(error.errors()[0])) from None
+
+
+def differing(old: RunSettings, new: RunSettings) -> list[str]:
+    """Dotted keys whose values differ, each as `key (old -> new)`."""
+    before, after = dict(_flat(old.model_dump(mode="json"))), dict(_flat(new.model_dump(mode="json")))
+    keys = sorted(k for k in before.keys() | after.keys() if before.get(k) != after.get(k))
+    return [f"{k} ({before.get(k)!r} -> {after.get(k)!r})" for k in keys]
+
+
+def require_resumable(old: RunSettings, new: RunSettings, run: str) -> None:
+    """Refuse to go on with a run under settings that would make it another experiment.
+
+    Raises:
+        SettingError: names every differing key with both values.
+    """
+    keys = [k for k in differing(old, new) if k.split(" ", 1)[0].split(".", 1)[0] not in RESUMABLE]
+    if keys:
+        raise SettingError(
+            f"resume {run}: {len(keys)} settings differ from the run's own: {'; '.join(keys)}; "
+            f"leave them out, or start a new run"
+        )
+
+
+def field_at(key: str) -> FieldInfo | None:
+    """The field behind a dotted key, or None (sections have fields too; free-form dictionaries do not)."""
+    model: type[BaseModel] = RunSettings
+    parts = key.split(".")
+    for i, part in enumerate(parts):
+        field = model.model_fields.get(part)
+        if field is None:
+            return None
+        if i == len(parts) - 1:
+            return field
+        if not _is_section(field.annotation):
+            return None
+        model = field.annotation  # type: ignore[assignment]
+    return None
+
+
+def keys(model: type[BaseModel] = RunSettings, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every leaf setting as (dotted key, field)."""
+    for name, field in model.model_fields.items():
+        if _is_section(field.annotation):
+            yield from keys(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
+        else:
+            yield prefix + name, field
+
+
+def _find(preset: str) -> Path:
+    named = PRESETS / f"{preset}.yaml"
+    if "/" not in preset and named.is_file():
+        return named
+    path = Path(preset)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise SettingError(f"config file {preset}: there is no such file; check the path")
+        return path
+    near = difflib.get_close_matches(preset, presets(), n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise SettingError(
+        f"preset: {preset!r} is unknown; {hint}choose one of {', '.join(presets())}, or give a YAML file"
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingError(f"config file {path}: {error.strerror}; check the path") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        why = getattr(error, "problem", None) or "not UTF-8 text"
+        raise SettingError(f"config file {path}{where}: {why}; correct the YAML") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SettingError(f"config file {path}: holds a {type(values).__name__}; write `key: value` lines")
+    return values
+
+
+def _put(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    key = key.strip()
+    if not equals or not key:
+        raise SettingError(
+            f"--set {override}: not of the form key=value; write e.g. --set solver.group_size=8"
+        )
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise SettingError(f"--set {override}: the value is not YAML; put it in quotes") from None
+    *parents, last = key.split(".")
+    here = values
+    for parent in parents:
+        inner = here.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise SettingError(f"--set {key}: {parent!r} is a single value and has no keys; use {parent}=...")
+        here = inner
+    here[last] = value
+
+
+def _refuse_unknown(values: dict[str, Any], model: type[BaseModel], prefix: str) -> None:
+    for name, value in values.items():
+        field = model.model_fields.get(str(name))
+        if field is None:
+            raise SettingError(_unknown(f"{prefix}{name}", list(model.model_fields), prefix))
+        if _is_section(field.annotation) and isinstance(value, dict):
+            _refuse_unknown(value, field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
+
+
+def _unknown(key: str, siblings: list[str], prefix: str) -> str:
+    everything = [k for k, _ in keys()]
+    last = key.rsplit(".", 1)[-1]
+    # A misspelt name most often has its right form beside it; a forgotten section, elsewhere.
+    beside = difflib.get_close_matches(last, siblings, n=1)
+    elsewhere = [k for k in everything if k.rsplit(".", 1)[-1] == last]
+    whole = difflib.get_close_matches(key, everything, n=1, cutoff=0.5)
+    near = [prefix + beside[0]] if beside else elsewhere[:1] or whole
+    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(siblings)}"
+    return f"setting {key!r} is unknown; {hint}"
+
+
+def _explain(error: ErrorDetails) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    field = field_at(key)
+    while field is None and "." in key:  # the location may go on inside a list or a dictionary
+        key = key.rsplit(".", 1)[0]
+        field = field_at(key)
+    value = _clip(repr(error["input"]))
+    if field is None:
+        return f"setting {key}: {value}: {error['msg']}"
+    allowed = _bounds(field)
+    example = field.get_default(call_default_factory=True)
+    remedy = "" if isinstance(example, BaseModel) else f"; write e.g. --set {key}={_plain(example)}"
+    if error["type"] == "literal_error":
+        return (
+            f"setting {key}: {value} is not one of {error['ctx']['expected'].replace(' or ', ', ')}{remedy}"
+        )
+    if allowed and error["type"].startswith(("greater_than", "less_than")):
+        return f"setting {key}: {value} is out of range (allowed: {allowed}){remedy}"
+    what = error["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    return f"setting {key}: {value} is not allowed, it has to be {what}{remedy}"
+
+
+def _bounds(field: FieldInfo) -> str:
+    low = high = ""
+    for bound in field.metadata:
+        match bound:
+            case annotated_types.Ge(ge=x):
+                low = f"{x} <= "
+            case annotated_types.Gt(gt=x):
+                low = f"{x} < "
+            case annotated_types.Le(le=x):
+                high = f" <= {x}"
+            case annotated_types.Lt(lt=x):
+                high = f" < {x}"
+    return f"{low}value{high}" if low or high else ""
+
+
+def _plain(value: Any) -> str:
+    text = (
+        yaml.safe_dump(value, default_flow_style=True) if not isinstance(value, tuple) else str(list(value))
+    )
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _clip(text: str, width: int = 80) -> str:
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
