@@ -114,10 +114,12 @@ class _RayPending:
                 raise cause from None
             raise
         except ray.exceptions.RayActorError as error:
-            first = str(error).strip().splitlines()[0]
+            lines = str(error).strip().splitlines()
+            if "creation task" in lines[0]:  # the constructor raised: its message is the last line
+                raise EngineError(f"{self._role}: cannot start ({lines[-1].strip()})") from None
             raise EngineError(
-                f"{self._role}: the actor died and all its restarts are used up ({first}); look at its log, "
-                f"or give it more memory"
+                f"{self._role}: the actor died and all its restarts are used up ({lines[0]}); look at its "
+                f"log, or give it more memory"
             ) from None
 
 

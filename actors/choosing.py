@@ -1,0 +1,66 @@
+"""What the curator chooses, as pure functions: a round's starts, and the experience to learn from.
+
+Reasons are words for counting; `docs/architecture.md` lists none of them, the store's `decisions` do.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from protocols.prompting import last_code_block
+from protocols.records import Record, Task
+
+
+def draw_tasks(
+    base: Sequence[Task], proposed: Sequence[Task], count: int, share: float, played: int
+) -> list[Task]:
+    """The tasks of a round: up to `share` of it proposed (oldest first), the rest base tasks in turn.
+
+    Args:
+        played: base tasks drawn in earlier rounds; the turn goes on from there.
+    """
+    taken = list(proposed[: round(count * share)])
+    rest = count - len(taken)
+    if base:
+        taken += [base[(played + i) % len(base)] for i in range(rest)]
+    return taken
+
+
+def normal_form(text: str) -> str:
+    """What two statements or answers have to share to be duplicates: their words, not their spacing."""
+    return re.sub(r"\s+", " ", text).strip().lower()
+
+
+class Answer(Record):
+    """A verified attempt that could be learned from."""
+
+    attempt_id: str
+    task_id: str
+    response: str
+
+
+def distinct_answers(answers: Iterable[Answer], cap: int) -> tuple[list[Answer], dict[str, str]]:
+    """At most `cap` different answers to a task, first come first kept; and the reasons for the others.
+
+    Returns:
+        kept, and {attempt id: duplicate | task_cap} for those dropped.
+    """
+    seen: dict[str, set[str]] = defaultdict(set)
+    kept: list[Answer] = []
+    dropped: dict[str, str] = {}
+    for answer in answers:
+        code = normal_form(last_code_block(answer.response) or answer.response)
+        known = seen[answer.task_id]
+        if code in known:
+            dropped[answer.attempt_id] = "duplicate"
+        elif len(known) >= cap:
+            dropped[answer.attempt_id] = "task_cap"
+        else:
+            known.add(code)
+            kept.append(answer)
+    return kept, dropped
+
+
+def tally(words: Iterable[str]) -> dict[str, int]:
+    """Counts by word, most frequent first."""
+    return dict(Counter(words).most_common())

@@ -1,0 +1,384 @@
+"""The curator: the only writer. It admits, rejects, chooses, and gives a reason each time.
+
+Everything it knows is in the store: what a round plays is drawn once and written down before it is
+played, and whatever it is asked twice it answers the same way. That is what makes a killed run go on.
+How choices are made is `actors.choosing`; how things are stored, `memory.store`.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors import choosing
+from actors.choosing import Answer
+from actors.measuring import Scored, summarise
+from actors.proposer import Ask, asks_of
+from actors.verifier import Judged
+from memory.buffer import StartBuffer
+from memory.reader import RunReader
+from memory.space import TaskSpace
+from memory.store import Store, TaskChange
+from protocols.credit import learnability, proposer_reward
+from protocols.domain import make_domain
+from protocols.iteration import Play, best_turn, play_of, start_of
+from protocols.recipes import recipe
+from protocols.records import (
+    Book,
+    Decision,
+    Evaluation,
+    Group,
+    Origin,
+    Proposal,
+    Purpose,
+    Sample,
+    Split,
+    Start,
+    Step,
+    Task,
+    Update,
+    Verdict,
+)
+from protocols.seeds import digest, rng_of
+from protocols.settings import RunSettings
+
+
+class Curator:
+    def __init__(self, settings: RunSettings, run_dir: str) -> None:
+        self._settings = settings
+        self._path = Path(run_dir) / "run.db"
+        self._domain = make_domain(settings)
+
+    @cached_property
+    def _store(self) -> Store:
+        """Opened on first use: an actor that was started again opens it again, and a refusal is raised
+        by a call, where it reaches the user as the one line it is."""
+        if self._path.exists():
+            store = Store.open(self._path)
+        else:
+            store = Store.create(self._path, self._settings.model_dump(mode="json"), {})
+        store.add_tasks(self._base + self._held_out, "active", 0)
+        return store
+
+    @cached_property
+    def _reader(self) -> RunReader:
+        return RunReader(self._path)
+
+    @cached_property
+    def _space(self) -> TaskSpace:
+        return TaskSpace.from_reader(self._reader)
+
+    @cached_property
+    def _buffer(self) -> StartBuffer:
+        curator = self._settings.curator
+        buffer = StartBuffer(curator.buffer_size, curator.kappa)
+        state = self._reader.state().get("buffer")
+        if state:
+            buffer.load_state_dict(state)
+        return buffer
+
+    @cached_property
+    def _base(self) -> list[Task]:
+        return self._domain.tasks(Split.TRAIN)
+
+    @cached_property
+    def _held_out(self) -> list[Task]:
+        measured = self._settings.evaluation
+        return self._domain.tasks(Split.TEST, measured.kind, measured.tasks)
+
+    # --- where the run stands ---
+
+    def open(self) -> None:
+        """Take the run folder.
+
+        Raises:
+            StoreError: it is in use, damaged, or from a newer version.
+        """
+        _ = self._store
+
+    def note_facts(self, facts: dict[str, Any]) -> None:
+        self._store.save_facts({**self._reader.facts(), **facts})
+
+    def policy_version(self) -> int:
+        """The newest published version; 0 = the model as it came."""
+        return max((u.version for u in self._reader.updates()), default=0)
+
+    def first_open_round(self) -> int:
+        return 1 + sum(1 for r in self._reader.rounds() if r["finished"])
+
+    def learned(self, round: int) -> bool:
+        return any(u.round == round for u in self._reader.updates())
+
+    def evaluated(self, round: int, book: Book) -> bool:
+        return any((e.round, e.book) == (round, book) for e in self._reader.evaluations())
+
+    def finish_round(self, round: int) -> None:
+        self._store.finish_round(round)
+        self._event(round, "info", f"round {round} finished")
+
+    def add_stage(
+        self, round: int, role: str, stage: str, started: float, seconds: float, numbers: dict[str, Any]
+    ) -> None:
+        self._store.add_stage(round, role, stage, started, seconds, numbers)
+
+    def _event(self, round: int, level: str, message: str) -> None:
+        self._store.add_event(round, "curator", level, message)
+
+    # --- proposals ---
+
+    def open_asks(self, round: int) -> list[Ask]:
+        """The round's proposals that are not in the store yet."""
+        known = {p["id"] for p in self._reader.proposals(round=round, limit=None)}
+        return [a for a in asks_of(self._settings, self._domain.topics(), round) if a.id not in known]
+
+    def admit_proposals(self, round: int, proposals: Sequence[Proposal]) -> dict[str, Any]:
+        """Keep all proposals; those that repeat a statement or a task are rejected as duplicates."""
+        statements = {choosing.normal_form(t.statement) for t in self._all_tasks()}
+        judged: list[Proposal] = []
+        for proposal in proposals:
+            if proposal.task is not None:
+                form = choosing.normal_form(proposal.task.statement)
+                if form in statements:
+                    proposal = msgspec.structs.replace(
+                        proposal, task=None, reason="duplicate", detail="a task says the same"
+                    )
+                statements.add(form)
+            judged.append(proposal)
+        decisions = [
+            self._decision(round, "proposal", p.id, "reject" if p.reason else "admit", p.reason or "parsed")
+            for p in judged
+        ]
+        self._store.admit_proposals(judged, decisions)
+        for proposal in judged:
+            if proposal.task is not None:
+                self._space.add_task(proposal.task, round=round, status="candidate")
+        reasons = choosing.tally(p.reason for p in judged if p.reason)
+        facts = {"proposals": len(judged), "rejected": sum(reasons.values()), "reasons": reasons}
+        self._event(round, "info", f"{len(judged)} proposals, {facts['rejected']} rejected at once")
+        return facts
+
+    def _all_tasks(self) -> list[Task]:
+        return self._base + self._held_out + self._proposed("active") + self._proposed("candidate")
+
+    def _proposed(self, status: str) -> list[Task]:
+        return self._reader.tasks(origin=Origin.PROPOSED, status=status, limit=None)
+
+    # --- starts ---
+
+    def plan(self, round: int, version: int) -> list[Play]:
+        """What the round still has to play. Drawn once, then read from the store."""
+        plan = self._reader.plan(round)
+        if plan is None:
+            plan = [msgspec.to_builtins(s) for s in self._draw(round)]
+            self._store.begin_round(round, plan, version)
+        starts = [msgspec.convert(s, Start) for s in plan]
+        return self._unplayed(round, Purpose.COLLECT, starts, self._settings.solver.group_size)
+
+    def _draw(self, round: int) -> list[Start]:
+        settings = self._settings
+        rng = rng_of(settings.seed, "starts", round)
+        book = recipe(settings.learner.recipe).book_at_rollout
+        base = self._base if settings.learner.recipe != "selfplay-sft" else []
+        tasks = choosing.draw_tasks(
+            base,
+            self._proposed("candidate"),
+            settings.solver.groups_per_round,
+            settings.curator.proposed_share if base else 1.0,
+            (round - 1) * settings.solver.groups_per_round,
+        )
+        starts = []
+        for task in tasks:
+            again = self._again(rng) if task.origin is not Origin.PROPOSED else None
+            starts.append(again or start_of(task, book))
+        # One start once a round: the same start twice would be the same group.
+        return list({s.id: s for s in starts}.values())
+
+    def _again(self, rng: Any) -> Start | None:
+        """With the set chance, a start from the buffer instead of a base task."""
+        if not self._settings.curator.buffer_p or rng.random() >= self._settings.curator.buffer_p:
+            return None
+        return self._buffer.sample(rng)
+
+    def evaluation_plan(self, round: int, book: Book) -> list[Play]:
+        """Held-out groups of this evaluation that are not in the store yet."""
+        starts = [start_of(task, book) for task in self._held_out]
+        return self._unplayed(round, Purpose.EVALUATE, starts, self._settings.evaluation.samples)
+
+    def _unplayed(self, round: int, purpose: Purpose, starts: Sequence[Start], size: int) -> list[Play]:
+        tasks = {t.id: t for t in self._all_tasks()}
+        plays = [
+            play_of(self._settings.seed, round, position, purpose, start, tasks[start.task_id], size)
+            for position, start in enumerate(starts)
+            if start.task_id in tasks  # a candidate rejected since then has been played
+        ]
+        known = self._reader.known_groups([p.group_id for p in plays])
+        return [p for p in plays if p.group_id not in known]
+
+    # --- verdicts ---
+
+    def admit(self, judged: Sequence[Judged]) -> dict[str, Any]:
+        """Store a batch of groups, their verdicts and what follows from them, in one transaction."""
+        decisions, changes = [], []
+        for one in judged:
+            decisions.append(self._group_decision(one))
+            change = self._task_change(one)
+            if change:
+                changes.append(change)
+                action = "reject" if one.rejected else "admit"
+                decisions.append(
+                    self._decision(
+                        one.group.round, "task", change.task.id, action, one.rejected or "consensus"
+                    )
+                )
+            self._offer(one.group, one.verdicts)
+        self._store.admit_groups(
+            [(j.group, j.verdicts) for j in judged],
+            decisions,
+            tasks=changes,
+            state={"buffer": self._buffer.state_dict()},
+        )
+        for one in judged:
+            self._space.add_group(one.group, one.verdicts)
+        return self._facts(judged)
+
+    def _group_decision(self, one: Judged) -> Decision:
+        rewards = _rewards(one.verdicts)
+        reason = "verified" if any(rewards) else "nothing_verified" if rewards else "no_verdict"
+        numbers = {"solve_rate": sum(rewards) / len(rewards) if rewards else None, "judged": len(rewards)}
+        numbers["learnability"] = learnability(rewards) if rewards else None
+        return self._decision(one.group.round, "group", one.group.id, "admit", reason, numbers)
+
+    def _task_change(self, one: Judged) -> TaskChange | None:
+        """A proposed task becomes active by consensus, or is rejected; other tasks stay as they are."""
+        kind = self._settings.proposer.reward
+        rewards = _rewards(one.verdicts)
+        worth = proposer_reward(kind, sum(rewards) / len(rewards)) if rewards else None
+        if one.task is not None:
+            return TaskChange(task=one.task, status="active", proposer_reward=worth)
+        if one.rejected is not None:
+            task = self._reader.task(one.group.start.task_id)
+            return TaskChange(task=task, status="rejected", reason=one.rejected, detail=one.detail)
+        return None
+
+    def _offer(self, group: Group, verdicts: Sequence[Verdict]) -> None:
+        """A start that goes on from the group's best attempt, for the buffer."""
+        rewards = _rewards(verdicts)
+        turn = best_turn(group, verdicts)
+        if group.purpose is not Purpose.COLLECT or turn is None or not self._settings.curator.buffer_p:
+            return
+        step = Step.DIVERGE if turn.reward == 1.0 else Step.IMPROVE
+        task = self._reader.task(group.start.task_id)
+        start = start_of(task, group.start.book, step, [*group.start.history, turn])
+        self._buffer.offer(start, learnability(rewards), group.round)
+
+    def _facts(self, judged: Sequence[Judged]) -> dict[str, Any]:
+        verdicts = [v for j in judged for v in j.verdicts]
+        return {
+            "groups": len(judged),
+            "attempts": len(verdicts),
+            "verified": sum(v.reward == 1.0 for v in verdicts),
+            "infra_errors": sum(v.infra_error is not None for v in verdicts),
+            "tokens": sum(len(a.token_ids) - a.prefilled for j in judged for a in j.group.attempts),
+            "categories": choosing.tally(v.category for v in verdicts),
+        }
+
+    def _decision(
+        self,
+        round: int,
+        kind: str,
+        subject: str,
+        action: str,
+        reason: str,
+        numbers: dict[str, Any] | None = None,
+    ) -> Decision:
+        return Decision(
+            id=digest("decision", round, kind, subject),
+            round=round,
+            kind=kind,
+            subject_id=subject,
+            action=action,
+            reason=reason,
+            numbers=numbers or {},
+        )
+
+    # --- experience and measurements ---
+
+    def experience(self, round: int) -> list[Sample]:
+        """Verified answers for learning: distinct ones, a few for each task, on the recipe's prompt."""
+        plan = recipe(self._settings.learner.recipe)
+        since = round if self._settings.curator.experience == "round" else 1
+        found = self._reader.verified_attempts(since=since, until=round, book=plan.book_at_rollout)
+        tasks = {t.id: t for t in self._all_tasks()}
+        counted = [f for f in found if f["task_id"] in tasks and plan.counts(tasks[f["task_id"]])]
+        answers = [
+            Answer(attempt_id=f["attempt_id"], task_id=f["task_id"], response=f["response"]) for f in counted
+        ]
+        kept, dropped = choosing.distinct_answers(answers, self._settings.curator.per_task_cap)
+        by_id = {f["attempt_id"]: f for f in counted}
+        samples = []
+        for answer in kept:
+            row, task = by_id[answer.attempt_id], tasks[answer.task_id]
+            start = row["start"]
+            samples.append(
+                Sample(
+                    attempt_id=answer.attempt_id,
+                    prompt=self._domain.learning_prompt(task, start, plan.book_at_update),
+                    token_ids=row["token_ids"],
+                    logprobs=row["logprobs"],
+                    prefilled=row["prefilled"],
+                )
+            )
+        reasons = Counter(dropped.values())
+        self._event(
+            round,
+            "info",
+            f"{len(samples)} of {len(answers)} verified answers chosen, dropped: {dict(reasons)}",
+        )
+        return samples
+
+    def admit_update(self, update: Update, samples: Sequence[Sample]) -> None:
+        self._store.record_update(update, samples)
+        self._event(update.round, "info", f"version {update.version} learned from {len(samples)} answers")
+
+    def evaluate(self, round: int, book: Book, version: int) -> Evaluation:
+        """Accuracy over the stored groups of this evaluation."""
+        rows = self._reader.query(
+            "SELECT g.task_id, t.topics_json, a.reward, a.category, g.seconds FROM attempts a"
+            " JOIN groups g ON g.id = a.group_id JOIN tasks t ON t.id = g.task_id"
+            f" WHERE g.purpose = 'evaluate' AND g.round = {int(round)} AND g.book = '{book.value}'"
+        )
+        scored = [
+            Scored(
+                task_id=r["task_id"],
+                topics=tuple(msgspec.json.decode(r["topics_json"])),
+                reward=r["reward"],
+                category=r["category"],
+            )
+            for r in rows
+        ]
+        evaluation = Evaluation(
+            id=digest("evaluation", self._settings.seed, round, book),
+            round=round,
+            policy_version=version,
+            book=book,
+            split=Split.TEST,
+            kind=self._settings.evaluation.kind,
+            seconds=max((r["seconds"] for r in rows), default=0.0),
+            **summarise(scored),
+        )
+        self._store.record_evaluation(evaluation)
+        self._event(round, "info", f"{book.value} book, version {version}: {evaluation.accuracy:.3f}")
+        return evaluation
+
+    def close(self) -> None:
+        if "_reader" in self.__dict__:
+            self._reader.close()
+        if "_store" in self.__dict__:
+            self._store.close()
+
+
+def _rewards(verdicts: Sequence[Verdict]) -> list[float]:
+    return [v.reward for v in verdicts if v.reward is not None]
