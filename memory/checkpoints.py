@@ -124,8 +124,7 @@ def prune(run_dir: Path, keep_states: int) -> None:
     """Remove `state/` from all but the newest `keep_states` checkpoints; weights always stay."""
     stated = [version for version in versions(run_dir) if has_state(run_dir, version)]
     for version in stated[: max(0, len(stated) - keep_states)]:
-        folder = path_of(run_dir, version)
-        _retire(folder / STATE, folder.parent)
+        _retire(path_of(run_dir, version) / STATE, Path(run_dir) / "checkpoints")
 
 
 def _retire(folder: Path, root: Path) -> None:

@@ -1,0 +1,94 @@
+"""Attention over a packed row: an opening shared by all sequences, then the rest of each.
+
+Registered with transformers under the name `packed`, so that any causal model of the library can compute
+packed rows. Does not cover sliding windows shorter than a sequence: such a model is refused.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import AttentionInterface
+
+from protocols.errors import SettingError
+
+NAME = "packed"
+
+
+class Layout:
+    """Where the sequences of a packed row lie: P opening rows, then B rests of up to L rows.
+
+    `rows` [B * L]: the row of each place of the padded batch; padding repeats the rest's last row.
+    `back` [T - P]: the padded place of each row after the opening.
+    `mask` [L, P + L]: a rest's row i may look at the opening and at its own rows up to i. Padding lies
+    to the right, where no real row looks, so one mask serves all sequences.
+    """
+
+    def __init__(self, opening: int, lengths: tuple[int, ...], device: torch.device | None = None) -> None:
+        self.opening, self.lengths = opening, lengths
+        self.longest = longest = max(lengths)
+        rows, back, start = [], [], opening
+        for index, length in enumerate(lengths):
+            rows += [start + min(place, length - 1) for place in range(longest)]
+            back += [index * longest + place for place in range(length)]
+            start += length
+        self.rows = torch.tensor(rows, device=device)
+        self.back = torch.tensor(back, device=device)
+        own = torch.ones(longest, longest, dtype=torch.bool, device=device).tril()
+        self.mask = F.pad(own, (opening, 0), value=True)
+
+
+def packed_attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    *,
+    layout: Layout,
+    sliding_window: int | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """query [1, H, T, D], key and value [1, K, T, D] -> [1, T, H, D]."""
+    opening, longest, batch = layout.opening, layout.longest, len(layout.lengths)
+    if sliding_window is not None and sliding_window < opening + longest:
+        raise SettingError(
+            f"The model looks back {sliding_window} tokens only, but a sequence has {opening + longest}; "
+            "choose a model with full attention."
+        )
+    gqa = query.shape[1] != key.shape[1]
+    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))  # [T, heads, D]
+
+    def padded(x: torch.Tensor) -> torch.Tensor:  # [T, heads, D] -> [B, heads, L, D]
+        return x.index_select(0, layout.rows).unflatten(0, (batch, longest)).transpose(1, 2)
+
+    def with_opening(x: torch.Tensor) -> torch.Tensor:  # [T, heads, D] -> [B, heads, P + L, D]
+        shared = x[:opening].transpose(0, 1).expand(batch, -1, -1, -1)
+        return torch.cat((shared, padded(x)), dim=2)
+
+    rests = F.scaled_dot_product_attention(
+        padded(q),
+        with_opening(k),
+        with_opening(v),
+        attn_mask=layout.mask,
+        dropout_p=dropout,
+        scale=scaling,
+        enable_gqa=gqa,
+    )
+    out = rests.transpose(1, 2).flatten(0, 1).index_select(0, layout.back)  # [T - P, H, D]
+    if opening:
+        first = F.scaled_dot_product_attention(
+            *(x[:opening].transpose(0, 1)[None] for x in (q, k, v)),
+            is_causal=True,
+            dropout_p=dropout,
+            scale=scaling,
+            enable_gqa=gqa,
+        )
+        out = torch.cat((first[0].transpose(0, 1), out))
+    return out[None], None
+
+
+AttentionInterface.register(NAME, packed_attention)
