@@ -1,0 +1,356 @@
+"""The writer of a run database, and the only one: every admitted batch is one transaction.
+
+    with Store.create(folder / "run.db", config, facts) as store:
+        store.admit_groups([(group, verdicts), ...], decisions, state=state)
+
+Every method is one transaction; `with store.batch():` makes several of them one. Whatever has an id is
+admitted once: work that was repeated after a crash changes nothing, and the return value says so.
+
+What is kept when something dies: see `docs/store.md`. Reading is `memory.reader`'s business.
+Not for several threads at once: one writer, one thread at a time.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sqlite_utils import Database
+
+from memory import opening, rows
+from memory.buffer import BufferChanges
+from memory.codec import text_hash, to_json, to_text
+from protocols.errors import StoreError
+from protocols.records import Decision, Evaluation, Group, Proposal, Record, Sample, Task, Update, Verdict
+
+#: What a task can be (`tasks.status`), each with its meaning.
+TASK_STATUSES = {
+    "active": "starts are drawn from it",
+    "candidate": "proposed, and still without the reference answer that attempts have to agree on",
+    "rejected": "kept for the record; never drawn again",
+}
+
+_TEXT_BY_HASH = "(SELECT id FROM texts WHERE hash = ?)"
+_SEQ_BY_ID = "(SELECT seq FROM attempts WHERE id = ?)"
+
+
+class TaskChange(Record, frozen=True):
+    """A task as it is from now on: new, or changed by what a batch showed."""
+
+    task: Task
+    status: str  # see TASK_STATUSES
+    reason: str | None = None  # why it was rejected; goes to its proposal
+    detail: str = ""
+    proposer_reward: float | None = None  # see protocols.credit
+
+
+class Admission(Record, frozen=True):
+    """What a batch added. All zero: everything in it was there already, and nothing was changed."""
+
+    groups: int
+    attempts: int
+    repeated: int  # groups that were in the store before
+
+
+class Store:
+    """A run database open for writing. Use `create` or `open`; close it, or use it in a `with`."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: opening.FolderLock) -> None:
+        self.path = path
+        self.db = Database(connection, recursive_triggers=False, execute_plugins=False)
+        self._lock = lock
+        self._texts: dict[bytes, str] = {}  # noted by `_keep`, written before the rows that name them
+
+    @classmethod
+    def create(cls, path: Path | str, config: dict[str, Any], facts: dict[str, Any]) -> "Store":
+        """A new run database.
+
+        Args:
+            path: of the file, usually `RUN/run.db`; the folder is made when missing.
+            config: resolved settings.
+            facts: what this run was made with: versions, isolation layers, machine.
+
+        Raises:
+            StoreError: there is a run already, another process uses the folder, or the disk is full.
+        """
+        path = Path(path)
+        lock = opening.FolderLock(path.parent)
+        try:
+            connection = opening.new(path, {"config": to_json(config), "facts": to_json(facts)})
+        except BaseException:
+            lock.release()
+            raise
+        return cls(path, connection, lock)
+
+    @classmethod
+    def open(cls, path: Path | str) -> "Store":
+        """Go on with a run. An older schema is migrated.
+
+        Raises:
+            StoreError: no such file, not a run database, damaged, from a newer version, or in use.
+        """
+        path = Path(path)
+        opening.require_file(path)
+        lock = opening.FolderLock(path.parent)
+        try:
+            connection = opening.existing(path)
+        except BaseException:
+            lock.release()
+            raise
+        return cls(path, connection, lock)
+
+    def close(self) -> None:
+        """Fold the log into the file and let the folder go. Safe to call twice."""
+        self.db.close()
+        self._lock.release()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Make everything inside one transaction: all of it is kept, or nothing.
+
+        Raises:
+            StoreError: the disk is full or failing, or a row refers to something that is not there.
+        """
+        if self.db.conn.in_transaction:  # inside another batch: that one commits
+            yield
+            return
+        self._texts = {}
+        with opening.errors_of(self.path), self.db.atomic():
+            # First of all a write: it takes the write lock at once, so that the transaction cannot
+            # find out at its end that somebody else has written meanwhile.
+            self.db.execute("UPDATE counter SET version = version + 1")
+            yield
+
+    # --- rounds ---
+
+    def begin_round(self, round: int, plan: list[dict[str, Any]], policy_version: int) -> bool:
+        """Keep the plan of a round before it is played. False: it was begun before, and its plan stays."""
+        row = {"round": round, "plan_json": to_json(plan), "policy_version": policy_version}
+        with self.batch():
+            return self._insert("rounds", [{**row, "started": time.time()}], unless="round") == 1
+
+    def finish_round(self, round: int) -> None:
+        """Mark the round as finished; the first time counts."""
+        with self.batch():
+            self.db.execute(
+                "UPDATE rounds SET finished = ? WHERE round = ? AND finished IS NULL", [time.time(), round]
+            )
+
+    # --- tasks and proposals ---
+
+    def add_tasks(self, tasks: Iterable[Task], status: str = "active", round: int = 0) -> int:
+        """Add tasks; returns how many were new. A known one is left as it is."""
+        with self.batch():
+            return self._add_tasks([(task, status, round) for task in tasks])
+
+    def set_task(self, task: Task, status: str, reason: str | None = None, detail: str = "") -> None:
+        """Change one task: its reference was found, or it was rejected with a reason."""
+        with self.batch():
+            self._change_tasks([TaskChange(task=task, status=status, reason=reason, detail=detail)], round=0)
+
+    def admit_proposals(
+        self, proposals: Sequence[Proposal], decisions: Iterable[Decision] = (), status: str = "candidate"
+    ) -> int:
+        """Add proposals with their tasks; returns how many proposals were new.
+
+        A standing proposal's task enters with `status`, a rejected one's as rejected; a duplicate names
+        the task that was there first.
+        """
+        known = self._known("proposals", [proposal.id for proposal in proposals])
+        new = [proposal for proposal in proposals if proposal.id not in known]
+        if proposals and not new:
+            return 0
+        now = time.time()
+        with self.batch():
+            self._add_tasks([(p.task, "rejected" if p.reason else status, p.round) for p in new if p.task])
+            added = self._insert("proposals", [rows.proposal_row(p, now, self._keep) for p in new])
+            self._add_decisions(decisions)
+        return added
+
+    # --- groups ---
+
+    def admit_groups(
+        self,
+        judged: Sequence[tuple[Group, Sequence[Verdict]]],
+        decisions: Iterable[Decision] = (),
+        tasks: Sequence[TaskChange] = (),
+        buffer: BufferChanges | None = None,
+        state: dict[str, Any] | None = None,
+    ) -> Admission:
+        """Keep a batch of judged groups with all that followed from it, in one transaction.
+
+        A batch whose groups are all in the store was admitted before a crash: nothing at all is changed.
+
+        Args:
+            judged: groups with one verdict for each of their attempts, in their order.
+            decisions: why they were admitted or not, with numbers.
+            tasks: tasks that are new or changed by this batch.
+            buffer: `StartBuffer.take_changes()`.
+            state: the loop's counters and random states after this batch.
+
+        Raises:
+            ValueError: verdicts and attempts do not belong together.
+            StoreError: the disk is full or failing; nothing of the batch was kept.
+        """
+        for group, verdicts in judged:
+            if [attempt.id for attempt in group.attempts] != [verdict.attempt_id for verdict in verdicts]:
+                raise ValueError(f"group {group.id}: one verdict for each attempt, in the same order")
+        known = self._known("groups", [group.id for group, _ in judged])
+        new = [(group, verdicts) for group, verdicts in judged if group.id not in known]
+        if judged and not new:
+            return Admission(groups=0, attempts=0, repeated=len(judged))
+        with self.batch():
+            self._change_tasks(tasks, round=judged[0][0].round if judged else 0)
+            attempts = self._add_groups(new)
+            self._add_decisions(decisions)
+            if buffer is not None:
+                self.save_buffer(buffer)
+            if state is not None:
+                self.save_state(state)
+        return Admission(groups=len(new), attempts=attempts, repeated=len(judged) - len(new))
+
+    # --- learning, evaluation, state ---
+
+    def record_update(self, update: Update, samples: Sequence[Sample]) -> bool:
+        """Keep an update with what it was trained on. False: it was there already.
+
+        Raises:
+            StoreError: that version is there with other weights.
+        """
+        found = self.db.execute("SELECT checksum FROM updates WHERE version = ?", [update.version]).fetchone()
+        if found is not None and found[0] != update.checksum:
+            raise StoreError(
+                f"{self.path}: policy version {update.version} is recorded with checksum {found[0]}, but the"
+                f" learner made {update.checksum}; resume from the recorded checkpoint"
+            )
+        if found is not None:
+            return False
+        with self.batch():
+            self.db.table("updates").insert(rows.update_row(update, time.time()))
+            numbered = enumerate(samples)
+            self._insert("samples", [rows.sample_row(s, update.version, i, self._keep) for i, s in numbered])
+        return True
+
+    def record_evaluation(self, evaluation: Evaluation) -> bool:
+        """Keep an evaluation. False: it was there already."""
+        if self._known("evaluations", [evaluation.id]):
+            return False
+        with self.batch():
+            self.db.table("evaluations").insert(rows.evaluation_row(evaluation, time.time()))
+        return True
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        """Replace the loop's state: plain data, from which `--resume` goes on."""
+        with self.batch():
+            self.db.table("run").upsert({"key": "state", "value_json": to_json(state)}, pk="key")
+
+    def save_buffer(self, changes: BufferChanges) -> None:
+        """Make the stored buffer equal the one that these changes were taken from."""
+        with self.batch():
+            self.db.conn.executemany("DELETE FROM buffer WHERE start_id = ?", [(s,) for s in changes.drop])
+            self.db.table("buffer").upsert_all(map(rows.buffer_row, changes.put), pk="start_id")
+
+    def add_stage(
+        self,
+        round: int,
+        role: str,
+        stage: str,
+        started: float,
+        seconds: float,
+        numbers: dict[str, Any] | None = None,
+    ) -> None:
+        """Note how long a role worked or waited. `started` in UNIX seconds."""
+        row = {"round": round, "role": role, "stage": stage, "started": started, "seconds": seconds}
+        with self.batch():
+            self._insert("stages", [{**row, "numbers_json": to_json(numbers or {})}])
+
+    def add_event(self, round: int, role: str, level: str, message: str) -> None:
+        """Note one line for people watching. Levels: info, warning, error."""
+        row = {"round": round, "role": role, "level": level, "message": to_text(message)}
+        with self.batch():
+            self._insert("events", [{"at": time.time(), **row}])
+
+    # --- rows ---
+
+    def _add_groups(self, judged: Sequence[tuple[Group, Sequence[Verdict]]]) -> int:
+        now = time.time()
+        pairs = [(a, v, group.id) for group, verdicts in judged for a, v in zip(group.attempts, verdicts)]
+        self._insert(
+            "groups", [rows.group_row(group, verdicts, now, self._keep) for group, verdicts in judged]
+        )
+        added = self._insert("attempts", [rows.attempt_row(a, v, name, self._keep) for a, v, name in pairs])
+        self._insert("tokens", [rows.token_row(attempt) for attempt, _, _ in pairs])
+        return added
+
+    def _add_tasks(self, tasks: Sequence[tuple[Task, str, int]]) -> int:
+        for task, status, _ in tasks:
+            if status not in TASK_STATUSES:
+                raise ValueError(f"task {task.id}: status {status!r} is none of {', '.join(TASK_STATUSES)}")
+        return self._insert("tasks", [rows.task_row(*entry, self._keep) for entry in tasks], unless="id")
+
+    def _change_tasks(self, changes: Sequence[TaskChange], round: int) -> None:
+        self._add_tasks([(change.task, change.status, round) for change in changes])
+        for change in changes:
+            row = rows.task_row(change.task, change.status, round, self._keep)
+            assignments = ", ".join(f"{name} = :{name}" for name in rows.TASK_CHANGES)
+            self.db.execute(f"UPDATE tasks SET {assignments} WHERE id = :id", row)
+            # A proposal that was rejected at once, say as a duplicate, keeps its own reason.
+            self.db.execute(
+                "UPDATE proposals SET reason = ?, detail = coalesce(nullif(?, ''), detail),"
+                " reward = coalesce(?, reward) WHERE task_id = ? AND reason IS NULL",
+                [change.reason, to_text(change.detail), change.proposer_reward, change.task.id],
+            )
+
+    def _add_decisions(self, decisions: Iterable[Decision]) -> None:
+        now = time.time()
+        self._insert("decisions", [rows.decision_row(decision, now) for decision in decisions], unless="id")
+
+    def _keep(self, text: str) -> bytes:
+        """Note a text for the next insert; its hash is what a `_text` column is given."""
+        body = to_text(text)
+        key = text_hash(body)
+        self._texts[key] = body
+        return key
+
+    def _insert(self, table: str, new: Sequence[rows.Row], unless: str | None = None) -> int:
+        """Insert rows that all have the same columns; returns how many were added.
+
+        `unless` names the column by which a row may be known already; it is then skipped. Any other
+        conflict is an error, which INSERT OR IGNORE would hide.
+
+        Plain `executemany` on the connection of sqlite-utils: its `insert_all` prepares wide statements of
+        many rows, cannot look up the keys of texts on the way, and is slower (`taskspace bench store`).
+        """
+        if self._texts:
+            self.db.conn.executemany(
+                "INSERT INTO texts (hash, body) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING",
+                self._texts.items(),
+            )
+            self._texts = {}
+        if not new:
+            return 0
+        columns = list(new[0])
+        values = ", ".join(
+            _TEXT_BY_HASH if name.endswith("_text") else _SEQ_BY_ID if name == "attempt_seq" else "?"
+            for name in columns
+        )
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})"
+        if unless:
+            sql += f" ON CONFLICT ({unless}) DO NOTHING"
+        return self.db.conn.executemany(sql, [tuple(row.values()) for row in new]).rowcount
+
+    def _known(self, table: str, ids: Sequence[str]) -> set[str]:
+        """Which of these ids the table holds."""
+        sql = f"SELECT id FROM {table} WHERE id IN (SELECT value FROM json_each(?))"
+        return {row[0] for row in self.db.execute(sql, [to_json(list(ids))])}
