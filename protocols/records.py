@@ -11,7 +11,7 @@ Not here: how records are stored (`memory.schema`) and what the words mean (`doc
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, dataclass_transform
 
 import msgspec
 
@@ -43,7 +43,12 @@ class Purpose(StrEnum):
     EVALUATE = "evaluate"  # measured, never learned from
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
+class RecordMeta(msgspec.StructMeta):
+    """Tells type checkers that what inherits from `Record` is frozen, as it is."""
+
+
+class Record(msgspec.Struct, metaclass=RecordMeta, frozen=True, kw_only=True):
     """Base of all records."""
 
 
