@@ -8,6 +8,7 @@ Heavy modules (torch, ray, streamlit, numpy) are imported by the commands that n
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -24,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "run": runs.run,
     "eval": runs.evaluate,
     "replay": runs.replay,

@@ -6,6 +6,7 @@ out as one `SettingError` line that names the key, the value, what is allowed an
 Does not cover: whether the machine can carry the settings out (`experiments.preflight`).
 """
 
+import copy
 import difflib
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,9 +41,7 @@ def load(preset: str | Path, overrides: list[str] | None = None) -> RunSettings:
     path = _find(str(preset))
     values = _read(path)
     values.setdefault("preset", path.stem)
-    for override in overrides or []:
-        _put(values, override)
-    return resolve(values)
+    return resolve(merged(values, overrides or []))
 
 
 def load_file(path: Path) -> RunSettings:
@@ -52,6 +51,14 @@ def load_file(path: Path) -> RunSettings:
         SettingError: as for `load`.
     """
     return resolve(_read(path))
+
+
+def merged(values: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """Nested plain values with `key.sub=value` overrides on top; `values` itself stays as it is."""
+    values = copy.deepcopy(values)
+    for override in overrides:
+        _put(values, override)
+    return values
 
 
 def save(settings: RunSettings, path: Path) -> None:

@@ -1,6 +1,5 @@
 """Commands about data: tasks, grade, obfuscate."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +46,6 @@ def grade(
       taskspace grade tasks.jsonl answers.jsonl --out verdicts.jsonl
       taskspace grade tasks.jsonl answers.jsonl --set sandbox.wall_s=2 --json
     """
-    from experiments import grade as grading
 
 
 def obfuscate(

@@ -110,8 +110,8 @@ def replay(
       taskspace replay runs/quickstart-1 --episode 3fa9 --json
       taskspace replay runs/quickstart-1 --verify
     """
-    from experiments import runs as launch
     from experiments import replay as replaying
+    from experiments import runs as launch
 
     folder = launch.find(run, runs)
     chosen = replaying.choose(folder, episode, task, round_, None if verify else limit)
@@ -138,8 +138,8 @@ def report(
       taskspace report runs/quickstart-1
       taskspace report runs/quickstart-1 --out first-run.html
     """
-    from experiments import runs as launch
     from experiments import report as reporting
+    from experiments import runs as launch
 
     path = reporting.write(launch.find(run, runs), out)
     if as_json:
@@ -160,10 +160,10 @@ def ui(
       taskspace ui
       taskspace ui runs --port 8600 --run quickstart-1
     """
-    from experiments import runs as launch
+    from ui import launch
 
-    process = launch.start_ui(runs_dir, port, run)
-    print(f"taskspace: http://127.0.0.1:{port}  (Ctrl-C ends it)", file=sys.stderr)
+    process = launch.start(runs_dir, port, headless=not sys.stderr.isatty(), run=run)
+    print(f"taskspace: {launch.url(process)}  (Ctrl-C ends it)", file=sys.stderr)
     try:
         raise typer.Exit(process.wait())
     except KeyboardInterrupt:

@@ -1,0 +1,169 @@
+"""Accuracy of a policy on base tasks, closed or open book: the same roles as in a run, in one process.
+
+Nothing is stored. What a run measured while it went on is in its store (`evaluations`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments import config
+from experiments.progress import counting
+from protocols.errors import SettingError
+from protocols.records import Book, Purpose, Split, Task
+from protocols.settings import RunSettings
+
+DEADLINE_S = 3600.0
+
+
+def evaluate(
+    model: str,
+    book: str,
+    split: str,
+    kind: str,
+    limit: int,
+    version: int | None,
+    preset: str,
+    overrides: list[str],
+    runs_dir: Path,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Measure a run's policy, or a model under a preset's settings.
+
+    Returns:
+        {"model", "version", "split", "kind", "results": {book: fields of `records.Evaluation`}}
+
+    Raises:
+        SettingError: bad choice; ArtefactError: no such model; EngineError, SandboxError: they failed.
+    """
+    if book not in ("closed", "open", "both"):
+        raise SettingError(f"--book {book}: unknown; choose one of closed, open, both")
+    if split not in list(Split):
+        raise SettingError(f"--split {split}: unknown; choose one of {', '.join(Split)}")
+    if kind not in ("single", "multi", "all"):
+        raise SettingError(f"--kind {kind}: unknown; choose one of single, multi, all")
+    settings, weights_dir, version = _subject(model, version, preset, overrides, runs_dir, quiet)
+    books = [Book.CLOSED, Book.OPEN] if book == "both" else [Book(book)]
+    return {
+        "model": model,
+        "version": version,
+        "split": split,
+        "kind": kind,
+        "results": _measure(settings, weights_dir, version, books, Split(split), kind, limit, quiet),
+    }
+
+
+def table(result: dict[str, Any], quiet: bool = False) -> str:
+    """The result for people: accuracy by book, and by topic."""
+    lines = []
+    for book, r in result["results"].items():
+        lines.append(
+            f"{result['model']}, version {result['version']}, {book} book, "
+            f"{result['split']} {result['kind']}: "
+            f"{100 * r['accuracy']:.1f} % of {r['attempts']} attempts on {r['tasks']} tasks"
+            + (f", {r['infra_errors']} infrastructure errors" if r["infra_errors"] else "")
+        )
+        if quiet:
+            continue
+        width = max((len(t) for t in r["by_topic"]), default=0)
+        lines += [f"  {t:<{width}}  {100 * a:6.1f} %" for t, a in r["by_topic"].items()]
+        lines.append("  " + ", ".join(f"{c} {n}" for c, n in r["categories"].items()))
+    return "\n".join(lines)
+
+
+def _subject(
+    model: str, version: int | None, preset: str, overrides: list[str], runs_dir: Path, quiet: bool
+) -> tuple[RunSettings, Path | None, int]:
+    """Settings, weights folder and version of what is to be measured."""
+    from experiments import models
+
+    for folder in (Path(model), runs_dir / model):
+        if (folder / "run.db").is_file():
+            return _of_run(folder, version, overrides, quiet)
+    if version is not None:
+        raise SettingError(f"--version {version}: {model} is not a run folder; leave --version out")
+    settings = config.load(preset, [f"model.name={model}", *overrides])
+    return settings, models.resolve(settings.model, quiet=quiet), 0
+
+
+def _of_run(
+    folder: Path, version: int | None, overrides: list[str], quiet: bool
+) -> tuple[RunSettings, Path | None, int]:
+    from memory.reader import RunReader
+
+    from experiments import models
+    from memory import checkpoints
+
+    reader = RunReader(folder / "run.db")
+    settings = config.resolve(config.merged(reader.config(), overrides))
+    known = [row["version"] for row in reader.query("SELECT version FROM updates ORDER BY version")]
+    chosen = version if version is not None else max(known, default=0)
+    if chosen == 0:
+        return settings, models.resolve(settings.model, quiet=quiet), 0
+    path = checkpoints.path_of(folder, chosen)
+    if chosen not in known or not path.is_dir():
+        there = ", ".join(str(v) for v in [0, *known])
+        raise SettingError(f"--version {chosen}: {folder} has no such version; choose one of {there}")
+    return settings, path, chosen
+
+
+def _measure(
+    settings: RunSettings,
+    weights_dir: Path | None,
+    version: int,
+    books: Sequence[Book],
+    split: Split,
+    kind: str,
+    limit: int,
+    quiet: bool,
+) -> dict[str, Any]:
+    from actors.engines.base import Weights
+    from actors.engines.serving import ServedEngine
+    from actors.measuring import Scored, summarise
+    from actors.runtime import InlineRuntime
+    from actors.solver import Solver
+    from actors.verifier import Verifier
+    from protocols.domain import make_domain
+
+    tasks: list[Task] = list(make_domain(settings).tasks(split, kind, limit))
+    if not tasks:
+        raise SettingError(f"--split {split} --kind {kind}: the domain has no such task; choose another kind")
+    runtime = InlineRuntime()
+    try:
+        # The engine starts with the weights that are measured and calls them its version 0.
+        weights = Weights(version=0, path=str(weights_dir or ""))
+        engine = runtime.spawn("engine", ServedEngine, settings, str(weights_dir or ""))
+        solver = runtime.spawn("solver", Solver, settings, engine)
+        verifier = runtime.spawn("verifier", Verifier, settings)
+        results: dict[str, Any] = {}
+        for book in books:
+            scored: list[Scored] = []
+            with counting(f"{book} book", len(tasks), quiet) as advance:
+                size = settings.solver.batch_groups
+                for first in range(0, len(tasks), size):
+                    batch = tasks[first : first + size]
+                    plays = [_play(settings, t, book, first + i) for i, t in enumerate(batch)]
+                    wait: dict[str, Any] = {
+                        "deadline_s": DEADLINE_S,
+                        "reason": f"{len(plays)} measured tasks",
+                    }
+                    groups = solver.call("play", plays, weights, **wait)
+                    judged = verifier.call("judge", groups, {t.id: t for t in batch}, **wait)
+                    for task, j in zip(batch, judged, strict=True):
+                        scored += [
+                            Scored(task_id=task.id, topics=task.topics, reward=v.reward, category=v.category)
+                            for v in j.verdicts
+                        ]
+                    advance(len(batch))
+            results[str(book)] = summarise(scored)
+        return results
+    finally:
+        runtime.close()
+
+
+def _play(settings: RunSettings, task: Task, book: Book, position: int) -> Any:
+    from protocols.iteration import play_of, start_of
+
+    start = start_of(task, book)
+    size = settings.evaluation.samples
+    return play_of(settings.seed, 0, position, Purpose.EVALUATE, start, task, size)

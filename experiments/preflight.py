@@ -1,0 +1,78 @@
+"""Checks before a run starts: each failure is one line, and nothing has been written yet.
+
+Estimates, not promises: they refuse what cannot work, and let through what may. Does not cover: whether
+the model answers anything sensible, and disks that fill up later (the store says so then).
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+from experiments import memory_use
+from protocols.errors import SettingError, StoreError
+from protocols.settings import RunSettings
+
+#: Interpreters, Ray, torch's own libraries, sandbox and activations of a small batch; measured on smoke.
+PROCESSES_BYTES = 1_500_000_000
+#: The run database, the report, and what other programs need to go on working.
+DISK_RESERVE_BYTES = 300_000_000
+
+
+def check(settings: RunSettings, runs_dir: Path, model_path: Path | None) -> None:
+    """Everything that can be known before the first role starts.
+
+    Raises:
+        SettingError: too little memory.
+        StoreError: too little disk.
+    """
+    parameters = parameters_of(model_path) if model_path is not None else 0
+    check_memory(parameters, memory_use.available())
+    free = shutil.disk_usage(nearest_existing(runs_dir)).free
+    check_disk(settings, parameters, free, runs_dir)
+
+
+def check_memory(parameters: int, available: int) -> None:
+    """Raises:
+    SettingError: the run would not fit into `available` bytes.
+    """
+    # bf16 copy in the engine (2), weights, gradients and two moments in the learner (4 x 4)
+    needed = parameters * 18 + PROCESSES_BYTES
+    if needed > available:
+        raise SettingError(
+            f"memory: about {needed / 1e9:.1f} GB are needed and {available / 1e9:.1f} GB are free; "
+            f"end other programs, or choose a smaller model with --set model.name=..."
+        )
+
+
+def check_disk(settings: RunSettings, parameters: int, free: int, folder: Path) -> None:
+    """Raises:
+    StoreError: the run's checkpoints would not fit into `free` bytes.
+    """
+    weights = parameters * 4 * settings.rounds  # fp32, one folder a version
+    states = parameters * 8 * (settings.learner.keep_states + 1)  # the new one exists before the old one goes
+    needed = weights + states + DISK_RESERVE_BYTES
+    if needed > free:
+        raise StoreError(
+            f"disk: about {needed / 1e9:.1f} GB are needed in {folder} and {free / 1e9:.1f} GB are free; "
+            f"free some, or choose another folder with --runs"
+        )
+
+
+def parameters_of(folder: Path) -> int:
+    """How many parameters a Hugging Face folder holds, from the sizes of its weight files."""
+    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    width = 2
+    config = folder / "config.json"
+    if config.is_file():
+        declared = json.loads(config.read_text(encoding="utf-8"))
+        name = declared.get("dtype") or declared.get("torch_dtype") or "bfloat16"
+        width = 4 if "32" in str(name) else 2
+    return size // width
+
+
+def nearest_existing(path: Path) -> Path:
+    """The path itself, or the first folder above it that is there."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path

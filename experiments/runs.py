@@ -1,0 +1,260 @@
+"""A run from its folder to its report: prepare or resume, check, play, and always say what came of it.
+
+    RUN/config.yaml      the resolved settings
+    RUN/run.db           the store: the source of truth
+    RUN/checkpoints/     one Hugging Face folder a policy version
+    RUN/summary.json     counts and accuracies, written at every end, also an early one
+    RUN/report.html      the same with plots
+
+Ctrl-C once asks the arena to finish its batch; twice ends every process at once. The store is written in
+whole batches, so both lose nothing that was admitted. Does not cover: what a round does (`actors.arena`).
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from experiments import config, preflight, summary
+from experiments.memory_use import PeakMemory
+from experiments.progress import RunProgress
+from protocols.errors import SettingError, StoreError, TaskspaceError
+from protocols.settings import RunSettings
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that can be played: its settings, its folder, and whether it is there already."""
+
+    settings: RunSettings
+    run_dir: Path
+    resumed: bool
+
+
+def find(run: Path, runs_dir: Path) -> Path:
+    """The run folder of that path, or of that name in `runs_dir`.
+
+    Raises:
+        SettingError: there is none.
+    """
+    for folder in (run, runs_dir / run):
+        if (folder / "run.db").is_file():
+            return folder
+    there = sorted(p.parent.name for p in runs_dir.glob("*/run.db"))
+    hint = f"there are {', '.join(there[-5:])} in {runs_dir}" if there else f"{runs_dir} holds none"
+    raise SettingError(f"run {run}: no run.db there; {hint}")
+
+
+def prepare(preset: str, overrides: list[str], runs_dir: Path, name: str | None) -> Prepared:
+    """Settings and a folder name for a new run. Nothing is written yet.
+
+    Raises:
+        SettingError: bad settings, or a run of that name is there.
+    """
+    settings = config.load(preset, overrides)
+    if name is None:
+        number = 1
+        while (runs_dir / f"{settings.preset}-{number}").exists():
+            number += 1
+        name = f"{settings.preset}-{number}"
+    run_dir = runs_dir / name
+    if (run_dir / "run.db").exists():
+        raise SettingError(
+            f"run folder {run_dir} holds a run already; give another --name, "
+            f"or go on with it: taskspace run --resume {run_dir}"
+        )
+    return Prepared(settings, run_dir, resumed=False)
+
+
+def resume(run_dir: Path, preset: str | None, overrides: list[str]) -> Prepared:
+    """A run to go on with. Settings may be repeated; those that make another experiment are refused.
+
+    Raises:
+        SettingError: settings differ.
+        StoreError: the database is damaged or from a newer version.
+    """
+    from memory.reader import RunReader
+
+    stored = config.resolve(RunReader(run_dir / "run.db").config())
+    if preset is not None:
+        settings = config.load(preset, overrides)
+    elif overrides:
+        settings = config.resolve(config.merged(stored.model_dump(mode="json"), overrides))
+    else:
+        settings = stored
+    config.require_resumable(stored, settings, str(run_dir))
+    return Prepared(settings, run_dir, resumed=True)
+
+
+def execute(prepared: Prepared, *, ui: bool = False, quiet: bool = False, as_json: bool = False) -> int:
+    """Play the run. Returns the exit code: 0 complete, 130 stopped by Ctrl-C.
+
+    Raises:
+        TaskspaceError: it cannot start or go on; summary and report are written if anything was stored.
+    """
+    from experiments import models
+
+    settings, run_dir = prepared.settings, prepared.run_dir
+    model_path = models.resolve(settings.model, quiet=quiet)
+    preflight.check(settings, run_dir.parent, model_path)
+    with _claimed(prepared), contextlib.ExitStack() as stack:
+        progress = stack.enter_context(RunProgress(settings, quiet=quiet))
+        progress.say(f"run {run_dir}") if not quiet else None
+        if ui:
+            url = stack.enter_context(_screen(run_dir))
+            progress.say(f"watch it at {url}")
+        peak = stack.enter_context(PeakMemory())
+        complete = _play(prepared, model_path, progress, peak)
+    result = summary.load(run_dir)
+    print(json.dumps(result, ensure_ascii=False) if as_json else headline(result, run_dir, quiet))
+    if not complete:
+        print(f"taskspace: stopped; go on with: taskspace run --resume {run_dir}", file=sys.stderr)
+    return 0 if complete else INTERRUPTED
+
+
+def headline(result: dict[str, Any], run_dir: Path, quiet: bool = False) -> str:
+    """What a run came to, for people."""
+    before, after = percent(result["closed_book_before"]), percent(result["closed_book_after"])
+    first = f"{result['run_id']}: closed book {before} -> {after}"
+    if quiet:
+        return first
+    noise = result["proposal_noise"]
+    rejected = ", ".join(f"{k} {n}" for k, n in result["proposals_rejected_by_reason"].items()) or "none"
+    return "\n".join(
+        [
+            first + f"  (open book, before: {percent(result['open_book_before'])})",
+            f"  {result['rounds']} rounds, {result['seconds']:.0f} s, "
+            f"peak memory {result['peak_memory_mb']:.0f} MB",
+            f"  proposals: {result['proposals']}, of which {result['proposed_tasks']} stand; "
+            f"rejected: {rejected}",
+            f"  noise: {noise['wrong']} of {noise['known']} accepted references differ from the truth",
+            f"  attempts: {result['attempts']}, verified {result['verified']}, "
+            f"infrastructure errors {result['infra_errors']}",
+            f"  report: {run_dir / 'report.html'}",
+        ]
+    )
+
+
+def percent(share: float | None) -> str:
+    return "not measured" if share is None else f"{100 * share:.1f} %"
+
+
+def _play(prepared: Prepared, model_path: Path | None, progress: RunProgress, peak: PeakMemory) -> bool:
+    from actors.arena import Arena
+
+    settings, run_dir = prepared.settings, prepared.run_dir
+    arena = Arena(settings, run_dir, model_path or Path(), progress.notify)
+    started = time.monotonic()
+    error: str | None = None
+    complete = False
+
+    def conclude() -> None:
+        if (run_dir / "run.db").is_file():
+            seconds = time.monotonic() - started
+            write_results(run_dir, complete, seconds, peak.mb, error)
+
+    with _interrupts(arena, progress, conclude):
+        try:
+            complete = arena.run()
+        except TaskspaceError as failure:
+            error = " ".join(str(failure).split())
+            raise
+        finally:
+            conclude()
+    return complete
+
+
+def write_results(run_dir: Path, finished: bool, seconds: float, peak_mb: float, error: str | None) -> None:
+    """`summary.json` and `report.html` of a run folder, from its store."""
+    from experiments import report
+
+    result = summary.build(run_dir, finished=finished, seconds=seconds, peak_memory_mb=peak_mb, error=error)
+    summary.save(result, run_dir)
+    report.write(run_dir)
+
+
+@contextlib.contextmanager
+def _claimed(prepared: Prepared) -> Iterator[None]:
+    """The run folder with its config; a new folder in which nothing was stored is taken away again.
+
+    The store holds the lock for good. Looking at it here keeps a second process from writing a config or
+    a summary into a run that is being played.
+    """
+    from memory.opening import FolderLock
+
+    run_dir = prepared.run_dir
+    made = not run_dir.exists()
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        FolderLock(run_dir).release()
+        config.save(prepared.settings, run_dir / "config.yaml")
+    except OSError as error:
+        raise StoreError(f"run folder {run_dir}: {error.strerror}; choose another with --runs") from None
+    try:
+        yield
+    finally:
+        if made and not (run_dir / "run.db").exists():
+            (run_dir / "config.yaml").unlink(missing_ok=True)
+            for leftover in run_dir.glob("*.lock"):
+                leftover.unlink()
+            with contextlib.suppress(OSError):  # something else is in it: then it stays
+                run_dir.rmdir()
+
+
+@contextlib.contextmanager
+def _screen(run_dir: Path) -> Iterator[str]:
+    """The screen beside a run, on a free port; gives its address and ends with the run."""
+    from ui import launch
+
+    process = launch.start(run_dir.parent, headless=not sys.stderr.isatty(), run=run_dir.name)
+    try:
+        yield launch.url(process)
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+@contextlib.contextmanager
+def _interrupts(arena: Any, progress: RunProgress, conclude: Any) -> Iterator[None]:
+    """Ctrl-C once: finish the batch. Twice: end every process now, then write the results."""
+    asked = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if not asked:
+            asked = True
+            arena.request_stop()
+            progress.say("finishing the batch, then stopping; Ctrl-C again stops now")
+            return
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        _kill_descendants()
+        conclude()
+        progress.say("stopped now; what was admitted is kept")
+        os._exit(INTERRUPTED)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _kill_descendants() -> None:
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            child.kill()

@@ -1,0 +1,79 @@
+"""A domain's tasks as JSON lines: enough to ask any model, and to grade its answers elsewhere.
+
+    id, prompt (closed book), entry_point, functions, documentation   for people and models
+    task, package                                                     for `taskspace grade`: the hidden
+                                                                      checks, and what rebuilds the library
+
+A file with `task` in it holds the hidden answers: do not show those fields to a model.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from experiments import config
+from protocols.domain import make_domain
+from protocols.errors import SettingError
+from protocols.records import Book, Split
+from protocols.settings import RunSettings
+
+#: `taskspace tasks` is about the world, not about one run: every function, unless told otherwise.
+ALL_FUNCTIONS = "zwc.functions=0"
+
+
+def export(
+    domain: str,
+    split: str,
+    kind: str,
+    limit: int | None,
+    out: Path | None,
+    seed: int | None,
+    overrides: list[str],
+) -> int:
+    """Write the lines to `out` or to stdout; returns how many.
+
+    Raises:
+        SettingError: unknown domain, split, kind or setting; or the file cannot be written.
+    """
+    defaults = [f"domain={domain}"] + ([f"zwc.seed={seed}"] if seed is not None else [])
+    settings = config.resolve(config.merged({"preset": "custom"}, [*defaults, *overrides]))
+    rows = lines(settings, split, kind, limit)
+    if out is None:
+        return sum(1 for row in rows if print(json.dumps(row, ensure_ascii=False), flush=False) is None)
+    count = 0
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with out.open("w", encoding="utf-8") as file:
+            for row in rows:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                count += 1
+    except OSError as error:
+        raise SettingError(f"--out {out}: {error.strerror}; choose another file") from None
+    return count
+
+
+def lines(settings: RunSettings, split: str, kind: str, limit: int | None) -> Iterator[dict[str, Any]]:
+    """One plain object per task, in the domain's own order."""
+    from protocols.iteration import start_of
+
+    if split not in list(Split):
+        raise SettingError(f"--split {split}: unknown; choose one of {', '.join(Split)}")
+    if kind not in ("single", "multi", "all"):
+        raise SettingError(f"--kind {kind}: unknown; choose one of single, multi, all")
+    domain: Any = make_domain(settings)
+    for task in domain.tasks(Split(split), kind, limit):
+        prompt = domain.prompt(task, start_of(task, Book.CLOSED), Book.CLOSED)
+        yield {
+            "id": task.id,
+            "prompt": prompt.messages[-1].content,
+            "entry_point": task.payload.get("entry_point"),
+            "functions": list(task.topics),
+            "documentation": {topic: domain.documentation[topic] for topic in task.topics},
+            "task": msgspec.to_builtins(task),
+            "package": settings.zwc.model_dump(mode="json"),
+        }
+    sys.stdout.flush()
