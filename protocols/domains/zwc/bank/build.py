@@ -1,0 +1,161 @@
+"""Tasks from recipes, the same for the same seed.
+
+Which split a case belongs to is decided by the digest of its arguments, so that no case can be in both.
+
+Does not cover: tasks that models propose (`protocols.domains.zwc.proposals`).
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from protocols.domains.zwc.bank import reductions, sequences
+from protocols.domains.zwc.bank.recipe import Recipe
+from protocols.domains.zwc.bank.values import KINDS, OWN
+from protocols.domains.zwc.bank.wording import scenarios, statement
+from protocols.domains.zwc.functions import NAMES
+from protocols.domains.zwc.plain import pack, to_plain
+from protocols.records import Origin, Split, Task
+from protocols.seeds import digest, rng_of
+
+CASES = 7
+#: Cases with the same answer teach nothing: a task has at least this many different ones.
+DISTINCT = 4
+_TRIES = 200  # attempts at one task before the recipe counts as broken
+
+
+class Named(Protocol):
+    """What the bank needs of an obfuscated library."""
+
+    @property
+    def package(self) -> str: ...
+    @property
+    def entries(self) -> Mapping[str, str]: ...
+
+
+def _recipes() -> dict[str, list[Recipe]]:
+    found: dict[str, list[Recipe]] = {name: [] for name in NAMES}
+    for family in (reductions, sequences):
+        for recipe in family.RECIPES:
+            found[recipe.name].append(recipe)
+    return found
+
+
+#: Recipes by original name, the plainest first.
+RECIPES = _recipes()
+
+
+def build_tasks(
+    library: Named, names: Sequence[str], split: Split, kind: str, per_function: int, seed: int
+) -> list[Task]:
+    """Tasks about these functions (original names), spread evenly: first one for each, then the next.
+
+    `kind` is single, multi or all; `per_function` counts tasks of each kind.
+    """
+    made: list[Task] = []
+    seen: set[str] = set()
+    for position in range(per_function):
+        for name in names:
+            if kind in ("single", "all") and RECIPES[name]:
+                made.append(_single(library, name, split, position, seed, seen))
+    return made
+
+
+def demonstrations(library: Named, count: int, seed: int, exclude: Sequence[str] = ()) -> list[Task]:
+    """Tasks of functions that are not in `exclude`, for worked examples: the plainest there are."""
+    free = [n for n in NAMES if n not in exclude and n in library.entries and RECIPES[n]]
+    chosen = rng_of(seed, "demonstrations").sample(free[: 3 * count], count)
+    return build_tasks(library, chosen, Split.TRAIN, "single", 1, seed)
+
+
+def _single(library: Named, name: str, split: Split, position: int, seed: int, seen: set[str]) -> Task:
+    """The task of a function at a position. Further recipes of a function are each three times rarer."""
+    variants = RECIPES[name]
+    rank, number = 0, position + 1
+    while number % 3 == 0:
+        rank, number = rank + 1, number // 3
+    recipe = variants[min(rank, len(variants) - 1)]
+    for attempt in range(_TRIES):
+        rng = rng_of(seed, split, name, position, attempt)
+        scenario = rng.choice(scenarios(recipe.kind, split))
+        text = statement(recipe, scenario, split, rng)
+        if text in seen:
+            continue
+        cases = _cases(recipe, split, rng)
+        if not varied([c["expected"] for c in cases]):
+            continue
+        seen.add(text)
+        parameters = [*scenario.names, *(p for p, _ in recipe.own)]
+        call = f"{library.package}.{library.entries[name]}({recipe.call(scenario.names)})"
+        return task("single", split, text, (library.entries[name],), parameters, cases, call)
+    raise AssertionError(f"the recipe of {name} makes no task")
+
+
+def task(
+    kind: str,
+    split: Split,
+    text: str,
+    topics: tuple[str, ...],
+    parameters: list[str],
+    cases: list[dict[str, Any]],
+    expression: str,
+) -> Task:
+    payload = {
+        "entry_point": "solve",
+        "parameters": parameters,
+        "cases": cases,
+        "solution": f"def solve({', '.join(parameters)}):\n    return {expression}",
+    }
+    return Task(
+        id=digest("zwc", kind, text, topics, payload),
+        domain="zwc",
+        split=split,
+        kind=kind,
+        origin=Origin.SEED,
+        statement=text,
+        topics=topics,
+        payload=payload,
+    )
+
+
+def _cases(recipe: Recipe, split: Split, rng: random.Random) -> list[dict[str, Any]]:
+    cases: list[dict[str, Any]] = []
+    for number in range(CASES):
+        args = draw(recipe, split, number, rng)
+        if args is not None:
+            cases.append({"args": pack(args), "expected": pack(truth(recipe, args))})
+    return cases
+
+
+def draw(recipe: Recipe, split: Split, number: int, rng: random.Random) -> list[Any] | None:
+    """Arguments of this split. An edge that only the other split has (the empty list) gives way to others."""
+    for attempt in range(40):
+        case = number if attempt < 6 else 0
+        args = KINDS[recipe.kind](rng, case, recipe.least)
+        for _, generator in recipe.own:
+            args.append(OWN[generator](rng, case, args))
+        if side(args) is split:
+            return args
+    return None
+
+
+def side(args: list[Any]) -> Split:
+    """The split that these arguments belong to."""
+    return Split.TRAIN if int(digest(pack(args), size=1), 16) % 2 else Split.TEST
+
+
+def truth(recipe: Recipe, args: list[Any]) -> Any:
+    """What the real function gives."""
+    with np.errstate(all="ignore"):
+        return to_plain(recipe.evaluate(args))
+
+
+def varied(expected: list[Any]) -> bool:
+    """Whether the answers differ enough: true and false at least twice each, or `DISTINCT` values."""
+    if len(expected) < CASES - 1:
+        return False
+    if all(isinstance(e, bool) for e in expected):
+        return 2 <= sum(expected) <= len(expected) - 2
+    return len({digest(e) for e in expected}) >= DISTINCT

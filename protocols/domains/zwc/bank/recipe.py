@@ -1,0 +1,87 @@
+"""A recipe: how to make tasks about one function. Families of them are tables in the files beside this one.
+
+A row names the function, what comes in, and what is asked, in words for training and others for the test.
+Slots of the words: {them} is the scenario's noun ("the temperatures"), {x}, {y}, {z} are the scenario's
+parameters, and every other slot is a parameter of the row's own.
+
+Does not cover: scenarios and sentences (`wording`), drawing arguments (`values`), tasks (`build`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from protocols.records import Split
+
+
+@dataclass(frozen=True)
+class Recipe:
+    name: str  # original dotted name
+    kind: str  # of scenario and arguments, see `values.KINDS`
+    own: tuple[tuple[str, str], ...]  # parameters of its own: (name, generator in `values.OWN`)
+    train: tuple[str, ...]  # what is asked, as noun phrases
+    test: tuple[str, ...]
+    how: str  # arguments of the call, with slots
+    extra: str  # words for the parameters of its own
+    least: int  # shortest legal list
+
+    def phrases(self, split: Split) -> tuple[str, ...]:
+        return self.train if split is Split.TRAIN else self.test
+
+    def call(self, names: Sequence[str]) -> str:
+        """The call's arguments as code; `names` are the scenario's parameters."""
+        own = [p for p, _ in self.own]
+        if not self.how:
+            return ", ".join([*names, *own])
+        return self.how.format(**dict(zip("xyz", names)), **{p: p for p in own})
+
+    def evaluate(self, args: Sequence[Any]) -> Any:
+        """What the real function gives on these arguments."""
+        return _compiled(self, len(args) - len(self.own))(*args)
+
+
+def row(
+    name: str, inputs: str, train: str, test: str, how: str = "", extra: str = "", least: int = 1
+) -> Recipe:
+    """A recipe from short text: `inputs` is a kind and own parameters ("reals k=index"); phrases are
+    separated by semicolons. Without `how` the call takes all parameters in order.
+    """
+    kind, *own = inputs.split()
+    named = [(p, g) for p, _, g in (o.partition("=") for o in own)]
+    return Recipe(name, kind, tuple(named), _split(train), _split(test), how, extra, least)
+
+
+def each(name: str, inputs: str, what: str, least: int = 1, **more: str) -> Recipe:
+    """A recipe for a function that works entry by entry on one list: `what` is a noun ("square root")."""
+    train, test = [], []
+    for noun in _split(what):
+        train += [f"the {noun} of each of {{them}}", f"a list with the {noun} of every one of {{them}}"]
+        test += [f"for each of {{them}} its {noun}", f"the {noun} for all of {{them}}, one by one"]
+    return row(name, inputs, ";".join(train), ";".join(test), least=least, **more)
+
+
+def both(name: str, inputs: str, what: str, least: int = 1, **more: str) -> Recipe:
+    """A recipe for a function that works entry by entry on two lists: `what` is about `{x}` and `{y}`."""
+    train, test = [], []
+    for phrase in _split(what):
+        train += [f"{phrase}, entry by entry", f"for each position {phrase}"]
+        test += [f"position by position {phrase}", f"{phrase} for every pair"]
+    return row(name, inputs, ";".join(train), ";".join(test), least=least, **more)
+
+
+@cache
+def _compiled(recipe: Recipe, arity: int) -> Callable[..., Any]:
+    names = ["x", "y", "z"][:arity]
+    parameters = ", ".join([*names, *(p for p, _ in recipe.own)])
+    # The text is a row of our own tables, and the same code that solutions show.
+    return eval(
+        f"lambda {parameters}: function({recipe.call(names)})", {"function": attrgetter(recipe.name)(np)}
+    )
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(";") if part.strip())

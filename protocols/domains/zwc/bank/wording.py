@@ -1,0 +1,87 @@
+"""The sentences of tasks: frames, links and scenarios, apart for training and test.
+
+A statement is a frame with two slots: {given} says what comes in ("the noon temperatures of a week in
+`temps`"), {what} says what goes out ("the average of the temperatures"). Frames, links, scenarios and
+phrases each exist once for training and once, in other words, for the test.
+"""
+
+import random
+from dataclasses import dataclass
+
+from protocols.domains.zwc.bank.recipe import Recipe
+from protocols.domains.zwc.bank.scenarios import SCENARIOS
+from protocols.records import Split
+
+FRAMES = {
+    Split.TRAIN: (
+        "Given {given}, return {what}.",
+        "You get {given}. Return {what}.",
+        "Compute {what} from {given}.",
+        "From {given}, compute {what}.",
+        "The input is {given}. Find {what}.",
+        "Take {given} and return {what}.",
+        "We have {given} and want {what}.",
+        "Return {what}, given {given}.",
+        "Write code that takes {given} and gives {what}.",
+        "A program reads {given}. It should return {what}.",
+    ),
+    Split.TEST: (
+        "Starting with {given}, work out {what}.",
+        "Someone hands you {given}; report {what}.",
+        "Determine {what} when you know {given}.",
+        "For {given}, produce {what}.",
+        "What we need is {what}, and what we know is {given}.",
+    ),
+}
+#: How data and parameters are joined; {names} is "`a` and `b`".
+LINKS = {
+    Split.TRAIN: ("in {names}", "as {names}", "listed in {names}"),
+    Split.TEST: ("called {names}", "held by {names}"),
+}
+#: How the scenario's noun is referred to again.
+NOUNS = {
+    Split.TRAIN: ("the {plural}", "these {plural}"),
+    Split.TEST: ("those {plural}", "the given {plural}"),
+}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    data: str  # "the noon temperatures of a week"; with parameter slots where it names them itself
+    plural: str  # "temperatures"
+    names: tuple[str, ...]  # of its parameters
+
+
+def scenarios(kind: str, split: Split) -> list[Scenario]:
+    """The scenarios of a kind: lines of `scenarios.SCENARIOS`."""
+    return _PARSED[kind][split]
+
+
+def given(scenario: Scenario, extra: str, split: Split, rng: random.Random) -> str:
+    """What comes in, in words, with slots for parameters still in `extra`."""
+    text = scenario.data
+    if "{" not in text:
+        names = [f"`{n}`" for n in scenario.names]
+        joined = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
+        text += " " + rng.choice(LINKS[split]).format(names=joined)
+    return f"{text} and {extra}" if extra else text
+
+
+def statement(recipe: Recipe, scenario: Scenario, split: Split, rng: random.Random) -> str:
+    """One sentence or two that ask for what the recipe's function does."""
+    them = rng.choice(NOUNS[split]).format(plural=scenario.plural)
+    slots = dict(zip("xyz", scenario.names)) | {p: p for p, _ in recipe.own} | {"them": them}
+    text = rng.choice(FRAMES[split]).format(
+        given=given(scenario, recipe.extra, split, rng), what=rng.choice(recipe.phrases(split))
+    )
+    return text.format(**slots)
+
+
+def _parse(text: str) -> list[Scenario]:
+    rows = [[part.strip() for part in line.split("|")] for line in text.strip().splitlines()]
+    return [Scenario(data, plural, tuple(names.split())) for data, plural, names in rows]
+
+
+_PARSED = {
+    kind: {Split.TRAIN: _parse(train), Split.TEST: _parse(test)} for kind, (train, test) in SCENARIOS.items()
+}
