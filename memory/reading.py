@@ -1,0 +1,126 @@
+"""A read-only connection to a run database, for any number of readers beside the writer."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from memory import opening
+from protocols.errors import StoreError
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+#: What `query` lets a statement do; everything else (attaching files, settings, writing) is refused.
+_ALLOWED = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+}
+
+
+class ReadOnly:
+    """Rows of a run in progress or finished. Threads may share it; they take turns.
+
+    Raises:
+        StoreError: no run database there, damaged, or of another version.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        path = Path(path)
+        self.path = path / "run.db" if path.is_dir() else path
+        self._connection = opening.read_only(self.path)
+        self._turn = threading.Lock()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> "ReadOnly":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
+        """All rows of our own SQL as dicts by column name."""
+        with self._turn, opening.errors_of(self.path):
+            return _dicts(self._connection.execute(sql, parameters))
+
+    def row(self, sql: str, parameters: Parameters = ()) -> dict[str, Any] | None:
+        """The first row, or None."""
+        found = self.rows(sql, parameters)
+        return found[0] if found else None
+
+    def value(self, sql: str, parameters: Parameters = ()) -> Any:
+        """The first column of the first row, or None."""
+        with self._turn, opening.errors_of(self.path):
+            found = self._connection.execute(sql, parameters).fetchone()
+        return found[0] if found else None
+
+    def query(
+        self, sql: str, parameters: Parameters = (), limit: int = 1000, seconds: float = 5.0
+    ) -> list[dict[str, Any]]:
+        """Rows of anybody's SELECT, at most `limit` of them, stopped after `seconds`.
+
+        Raises:
+            StoreError: it is not a SELECT over this database, it is wrong, or it takes too long.
+        """
+        deadline = time.monotonic() + seconds
+        connection = opening.read_only(self.path)  # its own: limits hold for a whole connection
+        try:
+            connection.set_authorizer(
+                lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
+            )
+            connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+            return _dicts(connection.execute(sql, parameters), limit)
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            code = getattr(error, "sqlite_errorcode", None)
+            if code == sqlite3.SQLITE_INTERRUPT:
+                raise StoreError(
+                    f"query: stopped after {seconds:g} s; narrow it down or allow more seconds"
+                ) from None
+            if code == sqlite3.SQLITE_AUTH:
+                raise StoreError("query: only SELECT over this database is allowed") from None
+            raise StoreError(f"query: {error}; docs/store.md lists tables and columns") from None
+        finally:
+            connection.close()
+
+
+def _dicts(cursor: sqlite3.Cursor, limit: int | None = None) -> list[dict[str, Any]]:
+    names = [column[0] for column in cursor.description or ()]
+    found = cursor.fetchall() if limit is None else cursor.fetchmany(limit)
+    return [dict(zip(names, row)) for row in found]
+
+
+def where(conditions: Mapping[str, str], filters: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """A WHERE clause ("" without filters) and its parameters, from a table of conditions by filter name.
+
+    Filters that are None do not count. A condition has one `?`, or none when it is either true or false.
+
+    Raises:
+        ValueError: there is no such filter; the message lists those there are.
+    """
+    parts, parameters = [], []
+    for name, wanted in filters.items():
+        if name not in conditions:
+            raise ValueError(f"filter {name!r} is unknown; choose from {', '.join(conditions)}")
+        if wanted is None:
+            continue
+        condition = conditions[name]
+        if "?" not in condition:
+            parts.append(condition if wanted else f"NOT ({condition})")
+        else:
+            parts.append(condition)
+            parameters.append(_like(wanted) if "LIKE" in condition else wanted)
+    return (f"WHERE {' AND '.join(parts)}" if parts else ""), parameters
+
+
+def _like(text: str) -> str:
+    """A LIKE pattern (with ESCAPE '\\') that finds the text anywhere."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
