@@ -1,0 +1,231 @@
+"""The layers round an untrusted program, by name: what each is for, and whether this machine has it.
+
+The helpers apply them to themselves (`actors.sandbox.confine`) and report which ones worked; `layers` starts
+one helper only to ask. A missing layer is named with its reason; whether that is good enough is a setting.
+"""
+
+import functools
+import tempfile
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from protocols.errors import SandboxError
+from protocols.settings import SandboxSettings
+
+#: Layers by name, each with what it takes away.
+LAYERS = {
+    "own process": "programs run in children of a small helper: no NumPy, no answers, no other program's data",
+    "user namespace": "no privilege outside the helper, whoever started it",
+    "network namespace": "no network, not even this machine's own",
+    "pid namespace": "no other process can be seen or signalled; leftovers die together",
+    "ipc namespace": "no shared memory or message queues of others",
+    "empty root": "a file system in memory with a scratch folder and nothing else",
+    "nobody": "the user that owns nothing",
+    "no capabilities": "nothing left of root's powers",
+    "no new privileges": "no exec gains any",
+    "not dumpable": "no ptrace and no core file",
+    "landlock": "no file outside the scratch folder, no TCP, no signals to outsiders",
+    "rlimits": "CPU, memory, file size, open files, processes, core files",
+    "seccomp": "only the system calls that computing needs: no exec, fork, sockets, signals, mounts",
+    "import policy": "only harmless modules of the standard library",
+}
+
+State = Literal["on", "off", "missing"]
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """One layer on this machine. `off` = switched off on purpose; `missing` = it cannot be had here."""
+
+    name: str
+    state: State
+    reason: str = ""
+
+
+# Computing, memory, time, files beneath the scratch folder, and talking over what is already open. All else
+# fails with EPERM, which Python turns into PermissionError.
+_CALLS = [
+    "read",
+    "write",
+    "readv",
+    "writev",
+    "pread64",
+    "pwrite64",
+    "lseek",
+    "close",
+    "close_range",
+    "dup",
+    "dup2",
+    "dup3",
+    "fcntl",
+    "pipe2",
+    "recvfrom",
+    "recvmsg",
+    "sendto",
+    "sendmsg",
+    "shutdown",
+    "poll",
+    "ppoll",
+    "select",
+    "pselect6",
+    "open",
+    "openat",
+    "creat",
+    "stat",
+    "fstat",
+    "lstat",
+    "newfstatat",
+    "statx",
+    "access",
+    "faccessat",
+    "faccessat2",
+    "getdents",
+    "getdents64",
+    "unlink",
+    "unlinkat",
+    "mkdir",
+    "mkdirat",
+    "rmdir",
+    "rename",
+    "renameat",
+    "renameat2",
+    "ftruncate",
+    "truncate",
+    "fsync",
+    "fdatasync",
+    "getcwd",
+    "chdir",
+    "fchdir",
+    "umask",
+    "readlink",
+    "readlinkat",
+    "utimensat",
+    "mmap",
+    "munmap",
+    "mprotect",
+    "mremap",
+    "brk",
+    "madvise",
+    "mincore",
+    "futex",
+    "futex_waitv",
+    "set_robust_list",
+    "rseq",
+    "membarrier",
+    "sched_yield",
+    "sched_getaffinity",
+    "getcpu",
+    "clock_gettime",
+    "clock_getres",
+    "clock_nanosleep",
+    "nanosleep",
+    "gettimeofday",
+    "time",
+    "times",
+    "getitimer",
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "rt_sigreturn",
+    "rt_sigpending",
+    "sigaltstack",
+    "restart_syscall",
+    "getpid",
+    "getppid",
+    "gettid",
+    "getuid",
+    "geteuid",
+    "getgid",
+    "getegid",
+    "getresuid",
+    "getresgid",
+    "getgroups",
+    "getpgrp",
+    "getpgid",
+    "getsid",
+    "getrandom",
+    "getrusage",
+    "sysinfo",
+    "uname",
+    "getrlimit",
+    "exit",
+    "exit_group",
+]
+_PROT_EXEC = 4
+
+
+@functools.cache
+def seccomp_filter() -> bytes:
+    """The system-call filter as a compiled BPF program: everything not listed fails with EPERM.
+
+    Raises:
+        OSError: libseccomp, or its Python binding, is not there.
+    """
+    import errno
+
+    try:
+        import pyseccomp as seccomp
+    except (ImportError, RuntimeError, OSError) as error:
+        raise OSError(f"libseccomp cannot be loaded ({error})") from None
+
+    rules = seccomp.SyscallFilter(defaction=seccomp.ERRNO(errno.EPERM))
+    # A binary tree instead of a list: the kernel walks it for every call.
+    rules.set_attr(seccomp.Attr.CTL_OPTIMIZE, 2)
+    for call in _CALLS:
+        number = seccomp.resolve_syscall(seccomp.system_arch(), call)
+        if number < 0:
+            continue  # this architecture does without it
+        if call in ("mmap", "mprotect"):  # no new machine code: no shared library, no extension module
+            rules.add_rule(seccomp.ALLOW, call, seccomp.Arg(2, seccomp.MASKED_EQ, _PROT_EXEC, 0))
+        else:
+            rules.add_rule(seccomp.ALLOW, call)
+    # Reading limits is harmless, setting them is not: argument 2 is the new limit.
+    rules.add_rule(seccomp.ALLOW, "prlimit64", seccomp.Arg(2, seccomp.EQ, 0))
+    with tempfile.TemporaryFile() as file:
+        rules.export_bpf(file)
+        file.seek(0)
+        return file.read()
+
+
+def layers(without: Sequence[str] = ()) -> list[Layer]:
+    """The state of every layer on this machine, found by applying them all in a short-lived helper.
+
+    Raises:
+        SandboxError: not even the helper could be started.
+    """
+    from actors.sandbox.slot import Slot
+
+    slot = Slot(SandboxSettings(), without=without)
+    try:
+        return slot.start()
+    finally:
+        slot.kill()
+
+
+def complete(reported: dict[str, str], without: Sequence[str]) -> list[Layer]:
+    """All layers in order, from what a helper reported: name to "" (it holds) or the reason it does not."""
+    found = []
+    for name in LAYERS:
+        if name in without:
+            found.append(Layer(name, "off", "switched off"))
+        elif name not in reported:
+            found.append(Layer(name, "missing", "not reached"))
+        elif reported[name]:
+            found.append(Layer(name, "missing", reported[name]))
+        else:
+            found.append(Layer(name, "on"))
+    return found
+
+
+def insist(found: Sequence[Layer]) -> None:
+    """Refuse to go on without a layer.
+
+    Raises:
+        SandboxError: names the first layer that is missing, and why.
+    """
+    for layer in found:
+        if layer.state == "missing":
+            raise SandboxError(
+                f"sandbox: the layer '{layer.name}' is missing here ({layer.reason}); install or allow it, "
+                f"or set sandbox.allow_weaker=true"
+            )

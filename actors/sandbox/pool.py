@@ -1,0 +1,153 @@
+"""Runs untrusted programs in a fixed number of slots, as many at a time as there are.
+
+    with SandboxPool(settings) as pool:
+        outcomes = pool.run(programs)        # same order
+
+    pool ── slot ── warden (trusted: library, cases, deadline) ── zygote ── one child per program
+
+The pool never forks: it may live in a process with torch or Ray in it. It imports no NumPy. Each helper that
+dies or hangs is replaced, and only the program it was busy with is affected. Does not cover: what outcomes
+mean (`protocols.domains`), or isolation itself (`isolation`, `confine`).
+"""
+
+import os
+import selectors
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from types import TracebackType
+
+from actors.sandbox import isolation
+from actors.sandbox.slot import DEPTH, Slot
+from actors.sandbox.wire import Closed
+from protocols.errors import SandboxError
+from protocols.records import Outcome, Program
+from protocols.settings import SandboxSettings
+
+_TRIES = 2  # a helper may die through no fault of the program
+
+
+class SandboxPool:
+    """A pool of sandbox slots. Use it from one thread at a time; other threads wait their turn.
+
+    `without` names layers to leave out: for tests that show what each of them does.
+
+    Raises:
+        SandboxError: the helpers do not start, or a layer is missing and `allow_weaker` is off.
+    """
+
+    def __init__(self, settings: SandboxSettings, *, without: Sequence[str] = ()) -> None:
+        self.settings = settings
+        self._without = tuple(without)
+        self._lock = threading.Lock()
+        self._slots: list[Slot] = []
+        count = settings.workers or len(os.sched_getaffinity(0))
+        try:
+            for _ in range(count):  # all start at the same time ...
+                self._slots.append(Slot(settings, without))
+            for slot in self._slots:  # ... and are waited for together
+                self.layers = slot.start()
+            if not settings.allow_weaker:
+                isolation.insist(self.layers)
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, programs: Sequence[Program]) -> list[Outcome]:
+        """The outcomes of the programs, in their order.
+
+        Raises:
+            SandboxError: a helper cannot be replaced.
+        """
+        with self._lock:
+            if not self._slots:
+                raise SandboxError("sandbox: the pool is closed; make a new one")
+            return _Round(self._slots, self._replace, programs).play()
+
+    def _replace(self, slot: Slot) -> Slot:
+        slot.kill()
+        fresh = Slot(self.settings, self._without)
+        self._slots[self._slots.index(slot)] = fresh
+        fresh.start()
+        return fresh
+
+    def close(self) -> None:
+        for slot in self._slots:
+            slot.kill()
+        self._slots = []
+
+    def __enter__(self) -> "SandboxPool":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Round:
+    """One call of `run`: hand out, collect, replace what died."""
+
+    def __init__(self, slots: list[Slot], replace: "object", programs: Sequence[Program]) -> None:
+        self.slots = slots
+        self.replace = replace
+        self.programs = programs
+        self.waiting = deque(range(len(programs)))
+        self.tries = [0] * len(programs)
+        self.outcomes: dict[int, Outcome] = {}
+
+    def play(self) -> list[Outcome]:
+        with selectors.DefaultSelector() as selector:
+            for slot in self.slots:
+                selector.register(slot.sock, selectors.EVENT_READ, slot)
+            while len(self.outcomes) < len(self.programs):
+                for slot in list(self.slots):
+                    self._hand_out(slot)
+                    wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if slot.wants_to_write else 0)
+                    if selector.get_key(slot.sock).events != wanted:
+                        selector.modify(slot.sock, wanted, slot)
+                nearest = min(slot.deadline for slot in self.slots)
+                for key, events in selector.select(max(0.0, nearest - time.monotonic())):
+                    slot = key.data
+                    if events & selectors.EVENT_WRITE:
+                        slot.flush()
+                    if events & selectors.EVENT_READ:
+                        try:
+                            self.outcomes.update(slot.receive())
+                        except Closed:
+                            self._lost(selector, slot, slot.cause())
+                now = time.monotonic()
+                for slot in list(self.slots):
+                    if slot.deadline <= now:
+                        self._lost(selector, slot, "timeout")
+        return [self.outcomes[i] for i in range(len(self.programs))]
+
+    def _hand_out(self, slot: Slot) -> None:
+        while self.waiting and len(slot.queue) < DEPTH:
+            # Towards the end nobody hoards: a second program at this slot may be another's first.
+            if slot.queue and len(self.waiting) < len(self.slots):
+                return
+            ticket = self.waiting.popleft()
+            slot.send(ticket, self.programs[ticket])
+
+    def _lost(self, selector: selectors.BaseSelector, slot: Slot, status: str | None) -> None:
+        """Blame the program that was running, give back the one behind it, and start a new slot."""
+        selector.unregister(slot.sock)
+        queue = list(slot.queue)
+        said = slot.last_words()
+        if queue:
+            first, rest = queue[0], queue[1:]
+            self.waiting.extendleft(reversed(rest))
+            self.tries[first] += 1
+            if status is not None:
+                detail = f"in the library: no end after {slot.settings.wall_s:g} s"
+                if status != "timeout":
+                    detail = "in the library"
+                self.outcomes[first] = Outcome(status=status, detail=detail)
+            elif self.tries[first] < _TRIES:
+                self.waiting.appendleft(first)
+            else:
+                self.outcomes[first] = Outcome(status="infra_error", detail=f"its helper died ({said})")
+        fresh = self.replace(slot)  # type: ignore[operator]
+        selector.register(fresh.sock, selectors.EVENT_READ, fresh)

@@ -1,0 +1,344 @@
+"""The trusted half of a slot: drives one program at a time through its cases and serves its library.
+
+It owns the zygote, gives each child one case's arguments at a time, answers its library requests, notes the
+calls under the case they were made for, takes the results, and repeats the cases with the library's results
+shaken. Results are decoded into plain data here; expected answers are not here either (`judge` has them).
+
+Frames with the pool:  ← S settings   ← B a library: digest and blob   ← P a program
+                       → H isolation layers   → O its outcome
+
+A library call cannot be interrupted, so an alarm ends the whole warden when the deadline has long passed;
+the pool then starts another. Does not cover: queueing and restarts (`pool`, `slot`).
+"""
+
+import contextlib
+import json
+import marshal
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from actors.sandbox import confine
+from actors.sandbox.runner import OUT_OF_MEMORY
+from actors.sandbox.wire import Channel, Closed, Late, TooLong, pack
+from actors.sandbox.zygote import DONE
+from protocols.domains.zwc import codec
+
+_REQUEST = codec.MAX_BYTES  # bytes of one frame from a child
+_GRACE_S = 0.5  # between the program's deadline and the warden's own end
+
+
+class Ended(Exception):
+    """The program is over before its cases are."""
+
+    def __init__(self, status: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+class Case:
+    """What one call gave, so far."""
+
+    def __init__(self) -> None:
+        self.value: Any = None
+        self.error: str | None = None
+        self.calls: list[str] = []
+
+    def fill(self, value: Any, error: str | None) -> None:
+        self.value, self.error = value, error
+
+
+class Warden:
+    def __init__(self, pool: Channel, settings: dict[str, Any]) -> None:
+        self.pool = pool
+        self.settings = settings
+        self.services: dict[bytes, Any] = {}
+        self.layers: dict[str, str] = {}
+        self.zygote = self._start_zygote()
+
+    # -- start
+
+    def _start_zygote(self) -> socket.socket:
+        settings, without = self.settings, self.settings["without"]
+        real_uid = os.geteuid()
+        single_id = False
+        for name, step in (("user namespace", confine.unshare_user), *_namespaces()):
+            if name in without:
+                continue
+            try:
+                step()
+                self.layers[name] = ""
+            except OSError as error:
+                self.layers[name] = str(error)
+                single_id |= name == "user namespace" and os.geteuid() != real_uid
+        ours, theirs = socket.socketpair()
+        process = subprocess.Popen(
+            [sys.executable, "-s", "-P", "-S", str(Path(__file__).with_name("boot.py")), "zygote"]
+            + [str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.PIPE,
+            env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        theirs.close()
+        self.process = process
+        options = {
+            **{k: settings[k] for k in ("without", "memory_mb", "file_mb", "cpu_s", "scratch")},
+            "bpf": settings["bpf"].hex(),
+            "bpf_missing": settings["bpf_missing"],
+            "real_uid": real_uid,
+            "single_id": single_id,
+        }
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(options).encode() + b"\n")
+        process.stdin.close()
+        hello = b""
+        while not hello.endswith(b"\n"):
+            data = ours.recv(65536)
+            if not data:
+                raise RuntimeError("the zygote ended while starting")
+            hello += data
+        self.layers |= json.loads(hello)
+        return ours
+
+    def load(self, digest: bytes, blob: bytes) -> None:
+        from protocols.domains.zwc.service import Service
+
+        if len(self.services) >= 8:  # a pool rarely sees more than one
+            self.services.clear()
+        self.services[digest] = Service(blob)
+
+    # -- one program
+
+    def run(self, job: dict[str, Any]) -> dict[str, Any]:
+        started = time.monotonic()
+        deadline = started + self.settings["wall_s"]
+        signal.setitimer(signal.ITIMER_REAL, self.settings["wall_s"] + _GRACE_S)
+        ours, theirs = socket.socketpair()
+        socket.send_fds(self.zygote, [b"F"], [theirs.fileno()])
+        theirs.close()
+        play = Play(Channel(ours, _REQUEST, deadline), self.services.get(job["library"]), job, self.settings)
+        status, detail = "ok", ""
+        try:
+            play.normal()
+        except Ended as end:
+            status, detail = end.status, end.detail
+        except TooLong as error:
+            status, detail = ("memory", "a library request is too large")
+            if error.kind != b"L":
+                status, detail = "output_limit", "returned more than the limit"
+        except Late:
+            status, detail = "timeout", f"no end after {self.settings['wall_s']:g} s"
+        except Closed:
+            status, detail = self._cause()
+        else:
+            with contextlib.suppress(Ended, TooLong, Late, Closed):
+                play.shaken()
+        ours.close()
+        self._stop()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        return {
+            "status": status,
+            "detail": detail,
+            "stdout": play.stdout,
+            "seconds": time.monotonic() - started,
+            "cases": [
+                (c.value, c.error, tuple(c.calls), s.value, s.error)
+                for c, s in zip(play.cases, play.cases_shaken, strict=True)
+            ],
+        }
+
+    def _cause(self) -> tuple[str, str]:
+        """Why the child has gone, from its wait status."""
+        self.zygote.settimeout(0.1)
+        try:
+            data = self.zygote.recv(DONE.size, socket.MSG_PEEK)
+        except TimeoutError:
+            return "runtime_error", "it closed its channel"
+        finally:
+            self.zygote.settimeout(None)
+        status, cpu_s = DONE.unpack(data)
+        if os.WIFEXITED(status):
+            if os.WEXITSTATUS(status) == OUT_OF_MEMORY:
+                return "memory", "MemoryError"
+            return "runtime_error", f"it left early (exit status {os.WEXITSTATUS(status)})"
+        number = os.WTERMSIG(status)
+        name = signal.Signals(number).name
+        if number == signal.SIGXCPU or (number == signal.SIGKILL and cpu_s >= self.settings["cpu_s"]):
+            return "timeout", f"used {cpu_s:.1f} s of CPU"
+        if number == signal.SIGKILL:
+            return "memory", "killed by the kernel"
+        return "runtime_error", f"it died of {name}"
+
+    def _stop(self) -> None:
+        """End the child and all it left, and wait until it is gone."""
+        with contextlib.suppress(BrokenPipeError):
+            self.zygote.send(b"K")
+        data = b""
+        while len(data) < DONE.size:
+            more = self.zygote.recv(DONE.size - len(data))
+            if not more:
+                raise RuntimeError("the zygote is gone")
+            data += more
+
+
+class Play:
+    """One program's cases, in both passes."""
+
+    def __init__(self, channel: Channel, service: Any, job: dict[str, Any], settings: dict[str, Any]) -> None:
+        self.channel = channel
+        self.service = service
+        self.arguments: list[bytes] = job["cases"]
+        self.cases = [Case() for _ in self.arguments]
+        self.cases_shaken = [Case() for _ in self.arguments]
+        self.stdout = ""
+        self.left = settings["output_kb"] << 10
+        self.program = marshal.dumps(
+            {
+                "source": job["source"],
+                "entry_point": job["entry_point"],
+                "package": job["package"],
+                "public": sorted(service._functions) if service is not None else [],
+                "limit": settings["output_kb"] << 10,
+            }
+        )
+
+    def normal(self) -> None:
+        if self.service is not None:
+            self.service.shake = False
+        self._pass(pack(b"P", self.program), self.cases)
+
+    def shaken(self) -> None:
+        """Once more with the library's results perturbed, where that can tell something."""
+        used = any(case.calls for case in self.cases)
+        if not used or any(case.error is not None for case in self.cases):
+            return
+        for case in self.cases_shaken:
+            case.error = "not reached"
+        self.service.shake = True
+        self.left = len(self.cases) * self.left + (1 << 20)  # its values are compared, not reported
+        self._pass(pack(b"N"), self.cases_shaken)
+
+    def _pass(self, begin: bytes, cases: list[Case]) -> None:
+        self.channel.send(begin)
+        self._serve([])
+        for case, arguments in zip(cases, self.arguments, strict=True):
+            self.channel.send(pack(b"A", arguments))
+            case.fill(*self._serve(case.calls))
+
+    def _serve(self, calls: list[str]) -> tuple[Any, str | None]:
+        """Answer library requests until the child reports: (value, error) of a case."""
+        while True:
+            kind, payload = self.channel.recv()
+            if kind == b"L":
+                if self.service is None:
+                    raise Ended("runtime_error", "it asked for a library that the task does not have")
+                reply = self.service.handle(payload, self._call_back)
+                calls += self.service.calls
+                self.service.calls.clear()
+                self.channel.send(pack(b"L", reply))
+            elif kind == b"V":
+                self.left -= len(payload)
+                if self.left < 0:
+                    raise Ended("output_limit", "returned more than the limit")
+                return _plain_value(payload)
+            elif kind == b"E":
+                return None, payload.decode("utf-8", "replace")[:400]
+            elif kind == b"R":
+                return None, None
+            elif kind == b"O":
+                self.stdout = (self.stdout + payload.decode("utf-8", "replace"))[:4000]
+            elif kind == b"X":
+                raise _ended(payload)
+            else:
+                raise Ended("runtime_error", "it spoke on its channel out of turn")
+
+    def _call_back(self, question: bytes) -> bytes:
+        """Let the child run a callable that it passed to the library."""
+        self.channel.send(pack(b"L", question))
+        kind, payload = self.channel.recv()
+        if kind != b"L":
+            raise _ended(payload) if kind == b"X" else Ended("runtime_error", "it did not answer the library")
+        return payload
+
+
+_ENDS = {"forbidden_import", "syntax_error", "malformed", "runtime_error", "output_limit"}
+
+
+def _ended(payload: bytes) -> Ended:
+    status, _, detail = payload.decode("utf-8", "replace").partition("\n")
+    return Ended(status if status in _ENDS else "runtime_error", detail[:400])
+
+
+def _plain_value(data: bytes) -> tuple[Any, str | None]:
+    try:
+        return _plain(codec.decode(data)), None
+    except (codec.CodecError, RecursionError, TypeError) as error:
+        return None, f"TypeError: result is not plain data ({str(error)[:100]})"
+
+
+_SCALARS = frozenset({type(None), bool, int, float, complex, str})
+
+
+def _plain(value: Any) -> Any:
+    """Arrays as nested lists; everything else as it is, if it is plain."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is list:
+        return value if _SCALARS.issuperset(map(type, value)) else [_plain(v) for v in value]
+    if kind is tuple:
+        return tuple(_plain(v) for v in value)
+    if kind is dict:
+        return {_plain(k): _plain(v) for k, v in value.items()}
+    if kind is codec.Array:
+        return _plain(codec.nested(value))
+    raise TypeError(f"a value of type {kind.__name__}")
+
+
+def _namespaces() -> list[tuple[str, Any]]:
+    def network() -> None:
+        confine.unshare("network")
+        if not confine.loopback_is_down():
+            raise OSError("the loopback device still answers")
+
+    return [
+        ("network namespace", network),
+        ("ipc namespace", lambda: confine.unshare("ipc")),
+        ("pid namespace", lambda: confine.unshare("pid")),
+    ]
+
+
+def _limit_self(memory_mb: int) -> None:
+    """Address space beyond what is in use now; no core file, no growing of files."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + (memory_mb << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def main(arguments: list[str]) -> None:
+    pool = Channel(socket.socket(fileno=int(arguments[0])), 1 << 31)
+    kind, payload = pool.recv()
+    settings = marshal.loads(payload)
+    warden = Warden(pool, settings)
+    pool.send(pack(b"H", marshal.dumps(warden.layers)))
+    limited = False
+    while True:
+        try:
+            kind, payload = pool.recv()
+        except Closed:
+            return
+        if kind == b"B":
+            warden.load(payload[:16], payload[16:])
+        elif kind == b"P":
+            if not limited:
+                _limit_self(settings["memory_mb"])
+                limited = True
+            pool.send(pack(b"O", marshal.dumps(warden.run(marshal.loads(payload)))))

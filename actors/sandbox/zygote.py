@@ -1,0 +1,197 @@
+"""The small process that programs are forked from. No NumPy, no answers, no files: nothing to find.
+
+It confines itself once, then forks one child per program on request. Frames on the control socket:
+
+    ← F + socket   run a program: the child talks to the warden over this socket
+    ← K            kill it now, and everything it started
+    → D            it is gone: wait status, CPU seconds
+
+The zygote is the first process of its pid namespace where there is one, so `kill(-1)` reaches exactly the
+program and all it left behind. Standard library only. Does not cover: what the child does (`runner`).
+"""
+
+import gc
+import json
+import os
+import random
+import select
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from actors.sandbox import confine, imports, runner
+
+DONE = struct.Struct("<id")
+
+
+class Zygote:
+    def __init__(self, control: socket.socket, options: dict) -> None:
+        self.control = control
+        self.options = options
+        self.pid_namespace = os.getpid() == 1
+        self.scratch = options["scratch"]
+        self.filter: confine.Filter | None = None
+        self.layers: dict[str, str] = {}
+
+    def confine(self) -> None:
+        """Apply every layer that is wanted and possible, in the order in which they allow each other."""
+        options, without = self.options, self.options["without"]
+
+        def layer(name: str, apply: Callable[[], object]) -> bool:
+            if name in without:
+                return False
+            try:
+                apply()
+            except (OSError, ValueError) as error:
+                self.layers[name] = str(error).replace("\n", " ") or type(error).__name__
+                return False
+            self.layers[name] = ""
+            return True
+
+        confine.die_with_parent()
+        confine.adopt_orphans()
+        # A file of file_mb fits, and twice that is all there is for the files of one program.
+        if layer("empty root", lambda: confine.empty_root(2 * options["file_mb"])):
+            self.scratch = "/scratch"
+        else:
+            os.chdir(self.scratch)
+            if os.geteuid() == 0:
+                os.chown(self.scratch, confine.NOBODY, confine.NOBODY)
+        if os.geteuid() == 0 and not options["single_id"]:
+            layer("nobody", confine.become_nobody)
+        elif options["real_uid"] == 0:
+            self.layers["nobody"] = "root, and no other user id in this user namespace"
+        else:
+            self.layers["nobody"] = ""
+        # Capabilities that were kept until here go; so does the signal on the parent's death, with the ids.
+        layer("no capabilities", confine.drop_capabilities)
+        layer("no new privileges", confine.no_new_privileges)
+        layer("landlock", lambda: confine.landlock([], [self.scratch]))
+        layer("not dumpable", confine.hide)
+        layer("rlimits", lambda: confine.limit(options["memory_mb"], options["file_mb"]))
+        confine.die_with_parent()
+        if options["bpf"]:
+            layer("seccomp", lambda: self._prove_filter(bytes.fromhex(options["bpf"])))
+        elif "seccomp" not in without:
+            self.layers["seccomp"] = options["bpf_missing"]
+        if "import policy" not in without:
+            self.layers["import policy"] = ""
+        self.layers["own process"] = ""
+
+    def _prove_filter(self, bpf: bytes) -> None:
+        """Install the filter in a child first: it holds for good once it is there."""
+        self.filter = confine.Filter(bpf)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                self.filter.install()
+                os._exit(0)
+            finally:
+                os._exit(1)
+        if os.waitpid(pid, 0)[1] != 0:
+            self.filter = None
+            raise OSError("the kernel refused the filter")
+
+    def serve(self) -> None:
+        while True:
+            data, fds, _, _ = socket.recv_fds(self.control, 1, 1)
+            if not data:
+                return
+            if data == b"F" and fds:
+                self._run(fds[0])
+
+    def _run(self, channel: int) -> None:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                self._become_program(channel)
+            finally:
+                os._exit(70)
+        os.close(channel)
+        done = os.pidfd_open(pid)
+        poll = select.poll()
+        poll.register(done, select.POLLIN)
+        poll.register(self.control, select.POLLIN)
+        gone = False
+        for fd, _ in poll.poll():
+            if fd != done:
+                gone = not self.control.recv(1)  # K, or the warden is no more
+        self._clear(pid)
+        _, status, usage = os.wait4(pid, 0)
+        os.close(done)
+        self._sweep()
+        if gone:
+            sys.exit()
+        self.control.sendall(DONE.pack(status, usage.ru_utime + usage.ru_stime))
+
+    def _clear(self, pid: int) -> None:
+        """Kill the program and everything it started."""
+        try:
+            if self.pid_namespace:
+                os.kill(-1, signal.SIGKILL)
+            else:
+                os.killpg(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        except PermissionError:  # its group is made of processes that have ended
+            pass
+
+    def _sweep(self) -> None:
+        """Reap what is left, and empty the scratch folder."""
+        try:
+            while True:
+                left = os.waitpid(-1, 0 if self.pid_namespace else os.WNOHANG)[0]
+                if left == 0:  # outside a pid namespace: a descendant that left its process group
+                    self._kill_children()
+        except ChildProcessError:
+            pass
+        _empty(self.scratch)
+
+    def _kill_children(self) -> None:
+        for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+
+    def _become_program(self, channel: int) -> None:
+        self.control.close()
+        sock = socket.socket(fileno=channel)  # asks for its family, which the filter does not allow
+        os.setpgid(0, 0)
+        if not self.pid_namespace:
+            confine.die_with_parent()
+        if "rlimits" not in self.options["without"]:
+            confine.limit_program(self.options["cpu_s"])
+        if self.filter is not None:
+            self.filter.install()
+        runner.run(sock, "import policy" not in self.options["without"])
+
+
+def _empty(folder: str) -> None:
+    """Remove everything in a folder without following links."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                os.chmod(entry.path, 0o700)  # noqa: PTH101  (the children's own modes do not stop us)
+                _empty(entry.path)
+                os.rmdir(entry.path)  # noqa: PTH106
+            else:
+                os.unlink(entry.path)  # noqa: PTH108
+
+
+def main(arguments: list[str]) -> None:
+    control = socket.socket(fileno=int(arguments[0]))
+    options = json.loads(sys.stdin.readline())
+    null = os.open("/dev/null", os.O_RDWR)
+    imports.preload("import policy" not in options["without"])
+    random.seed(0)  # every program starts from the same random state, whichever zygote forks it
+    zygote = Zygote(control, options)
+    zygote.confine()
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
+    gc.collect()
+    gc.freeze()  # a collection in a child would otherwise touch, and so copy, every page
+    gc.disable()
+    control.sendall(json.dumps(zygote.layers).encode() + b"\n")
+    zygote.serve()
