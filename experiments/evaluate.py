@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments import config
+from experiments import config, preflight
 from experiments.progress import counting
 from protocols.errors import SettingError
 from protocols.records import Book, Purpose, Split, Task
@@ -73,9 +73,8 @@ def table(result: dict[str, Any], quiet: bool = False) -> str:
 
 def _subject(
     model: str, version: int | None, preset: str, overrides: list[str], runs_dir: Path, quiet: bool
-) -> tuple[RunSettings, Path | None, int]:
+) -> tuple[RunSettings, Path, int]:
     """Settings, weights folder and version of what is to be measured."""
-    from experiments import models
 
     for folder in (Path(model), runs_dir / model):
         if (folder / "run.db").is_file():
@@ -83,23 +82,21 @@ def _subject(
     if version is not None:
         raise SettingError(f"--version {version}: {model} is not a run folder; leave --version out")
     settings = config.load(preset, [f"model.name={model}", *overrides])
-    return settings, models.resolve(settings.model, quiet=quiet), 0
+    return settings, preflight.model_folder(settings.model, quiet), 0
 
 
 def _of_run(
     folder: Path, version: int | None, overrides: list[str], quiet: bool
-) -> tuple[RunSettings, Path | None, int]:
-    from memory.reader import RunReader
-
-    from experiments import models
+) -> tuple[RunSettings, Path, int]:
     from memory import checkpoints
+    from memory.reader import RunReader
 
     reader = RunReader(folder / "run.db")
     settings = config.resolve(config.merged(reader.config(), overrides))
-    known = [row["version"] for row in reader.query("SELECT version FROM updates ORDER BY version")]
+    known = [row["version"] for row in reader.rows("SELECT version FROM updates ORDER BY version")]
     chosen = version if version is not None else max(known, default=0)
     if chosen == 0:
-        return settings, models.resolve(settings.model, quiet=quiet), 0
+        return settings, preflight.model_folder(settings.model, quiet), 0
     path = checkpoints.path_of(folder, chosen)
     if chosen not in known or not path.is_dir():
         there = ", ".join(str(v) for v in [0, *known])
@@ -109,7 +106,7 @@ def _of_run(
 
 def _measure(
     settings: RunSettings,
-    weights_dir: Path | None,
+    weights_dir: Path,
     version: int,
     books: Sequence[Book],
     split: Split,
@@ -131,8 +128,8 @@ def _measure(
     runtime = InlineRuntime()
     try:
         # The engine starts with the weights that are measured and calls them its version 0.
-        weights = Weights(version=0, path=str(weights_dir or ""))
-        engine = runtime.spawn("engine", ServedEngine, settings, str(weights_dir or ""))
+        weights = Weights(version=0, path=str(weights_dir))
+        engine = runtime.spawn("engine", ServedEngine, settings, str(weights_dir))
         solver = runtime.spawn("solver", Solver, settings, engine)
         verifier = runtime.spawn("verifier", Verifier, settings)
         results: dict[str, Any] = {}

@@ -9,8 +9,9 @@ import shutil
 from pathlib import Path
 
 from experiments import memory_use
+from experiments.progress import downloading
 from protocols.errors import SettingError, StoreError
-from protocols.settings import RunSettings
+from protocols.settings import ModelSettings, RunSettings
 
 #: Interpreters, Ray, torch's own libraries, sandbox and activations of a small batch; measured on smoke.
 PROCESSES_BYTES = 1_500_000_000
@@ -18,14 +19,26 @@ PROCESSES_BYTES = 1_500_000_000
 DISK_RESERVE_BYTES = 300_000_000
 
 
-def check(settings: RunSettings, runs_dir: Path, model_path: Path | None) -> None:
+def model_folder(settings: ModelSettings, quiet: bool = False) -> Path:
+    """The model as a local folder, fetched with a progress bar when it is not there yet.
+
+    Raises:
+        ArtefactError: it does not exist, cannot be reached, or is damaged.
+    """
+    from memory import artefacts
+
+    with downloading(f"model {settings.name}", quiet) as told:
+        return artefacts.fetch_model(settings.name, settings.revision, told)
+
+
+def check(settings: RunSettings, runs_dir: Path, model_path: Path) -> None:
     """Everything that can be known before the first role starts.
 
     Raises:
         SettingError: too little memory.
         StoreError: too little disk.
     """
-    parameters = parameters_of(model_path) if model_path is not None else 0
+    parameters = parameters_of(model_path)
     check_memory(parameters, memory_use.available())
     free = shutil.disk_usage(nearest_existing(runs_dir)).free
     check_disk(settings, parameters, free, runs_dir)

@@ -7,7 +7,7 @@ under way, and how long it may still take, follows from that and from how long t
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -225,7 +225,7 @@ class RunProgress:
 
 
 @contextmanager
-def counting(label: str, total: int | None, quiet: bool = False) -> Iterator[Any]:
+def counting(label: str, total: int | None, quiet: bool = False) -> Iterator[Callable[..., None]]:
     """A bar for one long count: yields `advance(n)`. Plain lines every ten seconds without a terminal."""
     if quiet:
         yield lambda n=1: None
@@ -252,6 +252,42 @@ def counting(label: str, total: int | None, quiet: bool = False) -> Iterator[Any
             print(f"{label}: {done}{f'/{total}' if total else ''}{left}", file=sys.stderr, flush=True)
 
     yield advance
+
+
+@contextmanager
+def downloading(label: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A bar for bytes: yields `told(done, total)`. It shows nothing unless it is told something."""
+    if quiet:
+        yield lambda done, total: None
+        return
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        with Progress(
+            *columns, TimeRemainingColumn(), console=Console(file=sys.stderr), transient=True
+        ) as bar:
+            task = bar.add_task(label, total=None, visible=False)
+            yield lambda done, total: bar.update(task, completed=done, total=total or None, visible=True)
+        return
+    told_at = time.monotonic()
+
+    def told(done: int, total: int) -> None:
+        nonlocal told_at
+        now = time.monotonic()
+        if now - told_at >= LINE_EVERY_S or (done and done == total):
+            told_at = now
+            of = f" of {total / 1e6:.0f}" if total else ""
+            print(f"{label}: {done / 1e6:.0f}{of} MB", file=sys.stderr, flush=True)
+
+    yield told
 
 
 def _facts(facts: dict[str, Any], skip: Iterable[str] = ("round",)) -> str:

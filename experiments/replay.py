@@ -10,65 +10,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from experiments import config
 from experiments.plaintext import one_line, visible
 from experiments.progress import counting
+from memory.episodes import Episode
+from memory.reader import RunReader
 from protocols.errors import SettingError
+from protocols.records import Verdict
 
 #: Programs handed to the sandbox together while verifying: keeps progress moving and memory bounded.
 BATCH = 64
 
 
-class Episode:
-    """One attempt and its surroundings, as plain values. Keys of `row` are columns of the view `episodes`."""
-
-    def __init__(self, reader: Any, row: dict[str, Any]) -> None:
-        self.row = row
-        self.id: str = row["id"]
-        self.prompt = json.loads(row["prompt_json"])
-        self.evidence = json.loads(row["evidence_json"])
-        self.topics = json.loads(row["topics_json"])
-        self._reader = reader
-
-    @property
-    def proposal(self) -> dict[str, Any] | None:
-        rows = self._reader.query(
-            "SELECT p.round, p.topic, p.reason, p.detail, p.reward, t.body AS response FROM proposals p"
-            " JOIN texts t ON t.id = p.response_text WHERE p.task_id = ? ORDER BY p.seq LIMIT 1",
-            (self.row["task_id"],),
-        )
-        return rows[0] if rows else None
-
-    @property
-    def decisions(self) -> list[dict[str, Any]]:
-        found = self._reader.query(
-            "SELECT round, kind, action, reason, numbers_json FROM decisions"
-            " WHERE subject_id IN (?, ?, ?, ?) ORDER BY seq",
-            (self.id, self.row["group_id"], self.row["task_id"], self.row["start_id"]),
-        )
-        return list(found)
-
-    @property
-    def updates(self) -> list[dict[str, Any]]:
-        found = self._reader.query(
-            "SELECT u.version, u.round, u.recipe, s.weight FROM samples s JOIN updates u"
-            " ON u.version = s.version WHERE s.attempt_id = ? ORDER BY u.version",
-            (self.id,),
-        )
-        return list(found)
-
-
 def choose(
     run_dir: Path, episode: str | None, task: str | None, round: int | None, limit: int | None
-) -> list[Episode]:
-    """Episodes by id (or its beginning), task or round; without any of them, the newest verified ones.
+) -> list[dict[str, Any]]:
+    """Rows of the view `episodes` by id (or its beginning), task or round; by default the newest verified.
 
     Raises:
         SettingError: there is none like that.
+        StoreError: the database cannot be read.
     """
-    from memory.reader import RunReader
-
-    reader = RunReader(run_dir / "run.db")
     tests: list[str] = []
     values: list[Any] = []
     for column, prefix in (("id", episode), ("task_id", task)):
@@ -80,143 +44,120 @@ def choose(
         values.append(round)
     order = "seq"
     if not tests and limit is not None:  # nothing asked for in particular: something worth seeing
-        order = "(reward >= 0.5 AND purpose = 'collect') DESC, seq DESC"
+        order = "(reward >= 1 AND purpose = 'collect') DESC, seq DESC"
     where = f"WHERE {' AND '.join(tests)}" if tests else ""
-    rows = reader.query(f"SELECT * FROM episodes {where} ORDER BY {order} LIMIT ?", (*values, limit or -1))
+    with RunReader(run_dir / "run.db") as reader:
+        rows = reader.rows(f"SELECT * FROM episodes {where} ORDER BY {order} LIMIT ?", [*values, limit or -1])
     if not rows:
-        asked = ", ".join(
-            f"--{n} {v}" for n, v in (("episode", episode), ("task", task), ("round", round)) if v is not None
+        filters = (("episode", episode), ("task", task), ("round", round))
+        asked = " ".join(f"--{name} {value}" for name, value in filters if value is not None)
+        raise SettingError(
+            f"replay {run_dir}: " + (f"nothing matches {asked}; leave it out" if asked else "no episode yet")
         )
-        raise SettingError(f"replay {run_dir}: no episode matches {asked or 'yet'}; leave the filter out")
-    return [Episode(reader, row) for row in rows]
+    return rows
 
 
-def as_json(episode: Episode) -> dict[str, Any]:
-    """The episode as one JSON-codable object."""
-    row = {k: v for k, v in episode.row.items() if not k.endswith("_json")}
-    return row | {
-        "topics": episode.topics,
-        "prompt": episode.prompt,
-        "evidence": episode.evidence,
-        "proposal": episode.proposal,
-        "decisions": episode.decisions,
-        "updates": episode.updates,
-    }
+def as_json(run_dir: Path, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Everything the store knows about these attempts, JSON-codable."""
+    with RunReader(run_dir / "run.db") as reader:
+        found: list[dict[str, Any]] = msgspec.to_builtins([reader.attempt(row["id"]) for row in rows])
+    return found
 
 
-def show(episodes: Sequence[Episode], console: Any = None) -> None:
+def show(run_dir: Path, rows: Sequence[dict[str, Any]], console: Any = None) -> None:
     """Print episodes to the terminal, a panel for each role."""
     from rich.console import Console
-
-    console = console or Console()
-    for episode in episodes:
-        for panel in _panels(episode):
-            console.print(panel)
-
-
-def _panels(episode: Episode) -> list[Any]:
     from rich.panel import Panel
     from rich.text import Text
 
-    def panel(title: str, body: str, colour: str) -> Any:
-        # Text, never markup: brackets in an answer are not ours to interpret.
-        return Panel(Text(body), title=Text(title), title_align="left", border_style=colour)
+    console = console or Console()
+    with RunReader(run_dir / "run.db") as reader:
+        for row in rows:
+            for title, body, colour in panels(reader.attempt(row["id"])):
+                # Text, never markup: brackets in an answer are not ours to interpret.
+                panel = Panel(Text(body), title=Text(title), title_align="left", border_style=colour)
+                console.print(panel)
 
-    row = episode.row
-    panels = [
-        panel(
-            f"episode {episode.id}",
-            f"round {row['round']}, {row['purpose']}, {row['book']} book, {row['step']}, "
-            f"policy version {row['policy_version']}, attempt {row['idx']} of group {row['group_id']}\n"
-            f"task {row['task_id']} ({row['origin']}, {row['task_kind']}: "
-            f"{one_line(', '.join(episode.topics))})\n"
-            f"{visible(row['statement'], 2000)}",
-            "white",
-        )
-    ]
-    proposal = episode.proposal
-    if proposal:
-        panels.append(
-            panel(
-                "proposer",
-                f"about {one_line(proposal['topic'])}, round {proposal['round']}\n"
-                f"{visible(proposal['response'], 2000)}",
-                "magenta",
-            )
-        )
-    shown = "\n".join(f"[{m['role']}] {visible(m['content'], 3000)}" for m in episode.prompt["messages"][-1:])
-    hidden = len(episode.prompt["messages"]) - 1
-    before = f"({hidden} earlier messages: the worked examples)\n" if hidden else ""
-    panels.append(panel("solver was asked", before + shown, "blue"))
-    panels.append(panel("solver answered", visible(row["response"], 8000), "cyan"))
-    reward = "none" if row["reward"] is None else f"{row['reward']:g}"
-    flipped = " (turned round by injected noise)" if row["flipped"] else ""
-    problem = f"\ninfrastructure: {one_line(row['infra_error'])}" if row["infra_error"] else ""
-    evidence = visible(json.dumps(episode.evidence, indent=2, ensure_ascii=False), 4000)
-    good = row["reward"] is not None and row["reward"] >= 0.5
-    panels.append(
-        panel(
-            "verifier",
-            f"reward {reward}{flipped}, {row['category']}{problem}\n{evidence}",
-            "green" if good else "red",
-        )
-    )
+
+def panels(e: Episode) -> list[tuple[str, str, str]]:
+    """(title, body, colour) for each role that had a part in the episode; harmless to print."""
+    found = [_opening(e)]
+    if e.proposal:
+        about = f"about {one_line(e.proposal['topic'])}, round {e.proposal['round']}"
+        found.append(("proposer", f"{about}\n{visible(e.proposal['response'], 2000)}", "magenta"))
+    hidden = len(e.prompt.messages) - 1
+    before = f"({hidden} earlier messages)\n" if hidden else ""
+    question = "\n".join(f"[{m.role}] {visible(m.content, 3000)}" for m in e.prompt.messages[-1:])
+    found.append(("solver was asked", before + question, "blue"))
+    found.append(("solver answered", visible(e.attempt.response, 8000), "cyan"))
+    found.append(_verifier(e))
     decisions = "\n".join(
         f"round {d['round']}: {d['action']} {d['kind']}, {one_line(d['reason'])} "
-        f"{one_line(d['numbers_json'])}"
-        for d in episode.decisions
+        f"{one_line(str(d['numbers']))}"
+        for d in e.decisions
     )
-    panels.append(panel("curator", decisions or "admitted; no decision of its own", "yellow"))
-    learned = ", ".join(
-        f"version {u['version']} ({u['recipe']}, weight {u['weight']:g})" for u in episode.updates
-    )
-    panels.append(panel("learner", f"learned in {learned}" if learned else "never learned from", "white"))
-    return panels
+    found.append(("curator", decisions or "admitted it; no further decision", "yellow"))
+    learned = ", ".join(f"version {u['version']} ({u['recipe']}, weight {u['weight']:g})" for u in e.updates)
+    found.append(("learner", f"learned from it: {learned}" if learned else "never learned from it", "white"))
+    return found
 
 
-def verify(run_dir: Path, episodes: Sequence[Episode], quiet: bool = False) -> dict[str, Any]:
+def _opening(e: Episode) -> tuple[str, str, str]:
+    g = e.group
+    lines = [
+        f"round {g['round']}, {g['purpose']}, {e.start.book} book, {e.start.step}, "
+        f"policy version {g['policy_version']}, attempt {e.attempt.index} of group {g['id']}",
+        f"task {e.task.id} ({e.task.origin}, {e.task.kind}, {e.task_status}): "
+        f"{one_line(', '.join(e.task.topics))}",
+        visible(e.task.statement, 2000),
+    ]
+    return f"episode {e.attempt.id}", "\n".join(lines), "white"
+
+
+def _verifier(e: Episode) -> tuple[str, str, str]:
+    v = e.verdict
+    reward = "no reward" if v.reward is None else f"reward {v.reward:g}"
+    flipped = " (turned round by injected noise)" if v.flipped else ""
+    problem = f"\ninfrastructure: {one_line(v.infra_error)}" if v.infra_error else ""
+    evidence = visible(json.dumps(v.evidence, indent=2, ensure_ascii=False), 4000)
+    colour = "green" if v.reward == 1.0 else "red"
+    return "verifier", f"{reward}{flipped}, {v.category}{problem}\n{evidence}", colour
+
+
+def verify(run_dir: Path, rows: Sequence[dict[str, Any]], quiet: bool = False) -> dict[str, Any]:
     """Judge stored responses again; what differs is reported, nothing is changed.
 
-    Attempts whose task never got a reference, and those the sandbox itself failed on, have no verdict to
-    compare and are counted as skipped.
+    Attempts whose task never got a reference, and those that the sandbox itself failed on, have no reward
+    to compare and are counted as skipped.
 
     Raises:
         TaskspaceError: domain or sandbox cannot be set up.
     """
-    from memory.reader import RunReader
-
     from actors.sandbox.pool import SandboxPool
     from protocols.domain import make_domain
-    from protocols.records import Outcome, Program, Verdict
+    from protocols.records import Outcome, Program
 
-    reader = RunReader(run_dir / "run.db")
-    settings = config.resolve(reader.config())
+    judged = [row for row in rows if row["reward"] is not None]
+    with RunReader(run_dir / "run.db") as reader:
+        settings = config.resolve(reader.config())
+        tasks = {task_id: reader.task(task_id) for task_id in {row["task_id"] for row in judged}}
     domain = make_domain(settings)
-    judged = [e for e in episodes if e.row["reward"] is not None]
-    tasks = {task_id: reader.task(task_id) for task_id in {e.row["task_id"] for e in judged}}
     differences: list[dict[str, Any]] = []
-    pool = SandboxPool(settings.sandbox)
-    try:
-        with counting("verified again", len(judged), quiet) as advance:
-            for i in range(0, len(judged), BATCH):
-                batch = judged[i : i + BATCH]
-                checks = [domain.check(tasks[e.row["task_id"]], e.row["response"]) for e in batch]
-                outcomes = iter(pool.run([c for c in checks if isinstance(c, Program)]))
-                for episode, check in zip(batch, checks, strict=True):
-                    ended: Outcome | Verdict = next(outcomes) if isinstance(check, Program) else check
-                    again = (
-                        ended
-                        if isinstance(ended, Verdict)
-                        else domain.judge(tasks[episode.row["task_id"]], episode.id, ended)
-                    )
-                    differences += _difference(episode, again)
-                advance(len(batch))
-    finally:
-        pool.close()
+    with SandboxPool(settings.sandbox) as pool, counting("verified again", len(judged), quiet) as advance:
+        for first in range(0, len(judged), BATCH):
+            batch = judged[first : first + BATCH]
+            checks = [domain.check(tasks[row["task_id"]], row["response"]) for row in batch]
+            outcomes = iter(pool.run([c for c in checks if isinstance(c, Program)]))
+            for row, check in zip(batch, checks, strict=True):
+                ended: Outcome | Verdict = next(outcomes) if isinstance(check, Program) else check
+                if isinstance(ended, Outcome):
+                    ended = domain.judge(tasks[row["task_id"]], row["id"], ended)
+                differences += _difference(row, ended)
+            advance(len(batch))
     return {
         "run": str(run_dir),
         "verified": len(judged),
-        "skipped": len(episodes) - len(judged),
+        "skipped": len(rows) - len(judged),
         "differences": differences,
     }
 
@@ -225,23 +166,23 @@ def verification(result: dict[str, Any]) -> str:
     """What `verify` found, for people."""
     lines = [
         f"{result['verified']} verdicts run again, {len(result['differences'])} differ, "
-        f"{result['skipped']} without a verdict skipped"
+        f"{result['skipped']} without a reward skipped"
     ]
     for d in result["differences"]:
         lines.append(f"  {d['attempt_id']}: stored {d['stored']}, now {d['now']} {one_line(d['detail'])}")
     return "\n".join(lines)
 
 
-def _difference(episode: Episode, again: Any) -> list[dict[str, Any]]:
-    row = episode.row
-    reward = 1.0 - row["reward"] if row["flipped"] else row["reward"]
+def _difference(row: dict[str, Any], again: Verdict) -> list[dict[str, Any]]:
+    reward = 1.0 - row["reward"] if row["flipped"] else row["reward"]  # before noise was injected
     if (reward, row["category"]) == (again.reward, again.category):
         return []
+    now = "no reward" if again.reward is None else f"{again.reward:g}"
     return [
         {
-            "attempt_id": episode.id,
+            "attempt_id": row["id"],
             "stored": f"{row['category']} {reward:g}",
-            "now": f"{again.category} {again.reward if again.reward is not None else 'no reward'}",
+            "now": f"{again.category} {now}",
             "detail": again.infra_error or json.dumps(again.evidence, default=str)[:300],
         }
     ]

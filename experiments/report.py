@@ -32,6 +32,7 @@ def render(run_dir: Path) -> str:
     """The report as HTML text."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
+
     from memory.reader import RunReader
 
     reader = RunReader(run_dir / "run.db")
@@ -39,19 +40,19 @@ def render(run_dir: Path) -> str:
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
     environment.filters["visible"] = visible
     environment.filters["one_line"] = one_line
-    evaluations = reader.query("SELECT * FROM evaluations ORDER BY round, seq")
-    updates = reader.query("SELECT * FROM updates ORDER BY version")
+    evaluations = reader.rows("SELECT * FROM evaluations ORDER BY round, seq")
+    updates = reader.rows("SELECT * FROM updates ORDER BY version")
     return environment.get_template("report.html").render(
         summary=known,
         charts={name: Markup(svg) for name, svg in _charts(reader, evaluations, updates).items()},
         evaluations=evaluations,
         topics=_topics(evaluations),
         updates=updates,
-        rejections=reader.query(
+        rejections=reader.rows(
             "SELECT reason, count(*) AS n, min(detail) AS example FROM proposals WHERE reason IS NOT NULL"
             " GROUP BY reason ORDER BY n DESC"
         ),
-        categories=reader.query(
+        categories=reader.rows(
             "SELECT g.purpose, g.book, a.category, count(*) AS n FROM attempts a JOIN groups g"
             " ON g.id = a.group_id GROUP BY 1, 2, 3 ORDER BY 1, 2, n DESC"
         ),
@@ -66,7 +67,7 @@ def _charts(reader: Any, evaluations: list[dict[str, Any]], updates: list[dict[s
         line = accuracy.setdefault(f"{row['book']} book", [])
         line.append((float(row["policy_version"]), float(row["accuracy"])))
     losses = [loss for row in updates for loss in json.loads(row["losses_json"])]
-    stages = reader.query("SELECT role, stage, sum(seconds) AS s FROM stages GROUP BY 1, 2 ORDER BY s DESC")
+    stages = reader.rows("SELECT role, stage, sum(seconds) AS s FROM stages GROUP BY 1, 2 ORDER BY s DESC")
     return {
         "accuracy": charts.lines(accuracy, "policy version", "accuracy", (0.0, 1.0)),
         "losses": charts.lines(
@@ -96,7 +97,7 @@ def _episodes(reader: Any) -> list[dict[str, Any]]:
     found = []
     for purpose, good in (("collect", True), ("collect", False), ("evaluate", True), ("evaluate", False)):
         test = "reward >= 0.5" if good else "(reward < 0.5 OR reward IS NULL)"
-        found += reader.query(
+        found += reader.rows(
             f"SELECT * FROM episodes WHERE purpose = ? AND {test} ORDER BY round DESC, seq LIMIT ?",
             (purpose, EPISODES // 3),
         )

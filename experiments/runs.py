@@ -102,10 +102,8 @@ def execute(prepared: Prepared, *, ui: bool = False, quiet: bool = False, as_jso
     Raises:
         TaskspaceError: it cannot start or go on; summary and report are written if anything was stored.
     """
-    from experiments import models
-
     settings, run_dir = prepared.settings, prepared.run_dir
-    model_path = models.resolve(settings.model, quiet=quiet)
+    model_path = preflight.model_folder(settings.model, quiet)
     preflight.check(settings, run_dir.parent, model_path)
     with _claimed(prepared), contextlib.ExitStack() as stack:
         progress = stack.enter_context(RunProgress(settings, quiet=quiet))
@@ -149,11 +147,11 @@ def percent(share: float | None) -> str:
     return "not measured" if share is None else f"{100 * share:.1f} %"
 
 
-def _play(prepared: Prepared, model_path: Path | None, progress: RunProgress, peak: PeakMemory) -> bool:
+def _play(prepared: Prepared, model_path: Path, progress: RunProgress, peak: PeakMemory) -> bool:
     from actors.arena import Arena
 
     settings, run_dir = prepared.settings, prepared.run_dir
-    arena = Arena(settings, run_dir, model_path or Path(), progress.notify)
+    arena = Arena(settings, run_dir, model_path, progress.notify)
     started = time.monotonic()
     error: str | None = None
     complete = False

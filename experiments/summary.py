@@ -87,7 +87,7 @@ def machine() -> dict[str, Any]:
 
 
 def _counts(reader: Any) -> dict[str, Any]:
-    one = reader.query
+    one = reader.rows
     groups = one(
         "SELECT purpose, sum(attempts) AS attempts, sum(verified) AS verified, sum(infra_errors) AS infra,"
         " sum(tokens) AS tokens FROM groups GROUP BY purpose"
@@ -126,7 +126,7 @@ def _counts(reader: Any) -> dict[str, Any]:
 
 
 def _accuracy(reader: Any) -> dict[str, float | None]:
-    rows = reader.query(
+    rows = reader.rows(
         "SELECT round, book, accuracy FROM evaluations WHERE split = 'test' ORDER BY round, seq"
     )
     closed = [row for row in rows if row["book"] == "closed"]

@@ -1,5 +1,6 @@
 """Commands about data: tasks, grade, obfuscate."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -69,8 +70,30 @@ def obfuscate(
       taskspace obfuscate math --names sqrt --names hypot --package qux --out build
       taskspace obfuscate numpy --check
     """
+    from protocols.domains.zwc import documentation
+    from protocols.domains.zwc.obfuscate import obfuscate as make
     from protocols.errors import SettingError
 
     if out is None and not check:
         raise SettingError("obfuscate: nowhere to write to; give --out FOLDER, or --check to write nothing")
-    raise SettingError("obfuscate: not built yet")
+    library = make(module, names=names, seed=seed, package=package)
+    examples = documentation.prove(library)
+    if out is not None and not check:
+        try:
+            library.write(out)
+        except OSError as error:
+            raise SettingError(f"--out {out}: {error.strerror}; choose another folder") from None
+    result = {
+        "module": module,
+        "package": package,
+        "seed": seed,
+        "functions": len(library.entries),
+        "examples_executed": examples,
+        "out": str(out) if out is not None and not check else None,
+    }
+    if as_json:
+        print(json.dumps(result))
+        return
+    print(f"{module} as {package}: {len(library.entries)} functions, {examples} examples executed")
+    if result["out"]:
+        print(f"written: {out}/{package}/ and {out}/api_doc.jsonl")

@@ -1,10 +1,15 @@
 """Commands about this machine: doctor, bench, models."""
 
-from typing import Annotated
+import importlib
+import json
+import sys
+from typing import Annotated, Any
 
 import typer
 
 from experiments.commands.runs import JsonOption, QuietOption
+
+BENCHMARKS = ("sandbox", "engine", "store", "learner")
 
 
 def doctor(as_json: JsonOption = False) -> None:
@@ -32,6 +37,21 @@ def bench(
       taskspace bench sandbox
       taskspace bench store --json
     """
+    from protocols.errors import SettingError
+
+    chosen = BENCHMARKS if name == "all" else (name,)
+    if not set(chosen) <= set(BENCHMARKS):
+        raise SettingError(f"bench {name}: unknown; choose one of {', '.join(BENCHMARKS)}, all")
+    results: dict[str, dict[str, Any]] = {}
+    for one in chosen:
+        module = importlib.import_module(f"experiments.benchmarks.{one}")
+        if not (quiet or as_json):
+            print(f"{one}: {(module.__doc__ or '').strip().splitlines()[0]}", file=sys.stderr, flush=True)
+        results[one] = module.run()
+        if not as_json:
+            print("\n".join([one, *(f"  {key:<34} {_figure(value)}" for key, value in results[one].items())]))
+    if as_json:
+        print(json.dumps(results))
 
 
 def models(
@@ -48,3 +68,25 @@ def models(
       taskspace models verify smollm2-135m-instruct
       taskspace models remove smollm2-135m-instruct
     """
+    from experiments import models as cache
+    from protocols.errors import SettingError
+
+    if action not in ("list", "fetch", "verify", "remove"):
+        raise SettingError(f"models {action}: unknown; choose one of list, fetch, verify, remove")
+    if action != "list" and name is None:
+        raise SettingError(f"models {action}: which one? write e.g. taskspace models {action} tiny-random")
+    if action == "list":
+        rows = cache.listing()
+        for row in rows if not as_json else ():
+            print(f"{row['name']:<24} {row['state']:<10} {row['reason']}")
+        result: Any = rows
+    else:
+        result = {"model": name, "action": action, "result": getattr(cache, action)(name)}
+        if not as_json:
+            print(f"{name}: {result['result']}")
+    if as_json:
+        print(json.dumps(result))
+
+
+def _figure(value: Any) -> str:
+    return f"{value:,.2f}" if isinstance(value, float) else str(value)

@@ -120,9 +120,9 @@ def replay(
         print(json.dumps(result) if as_json else replaying.verification(result))
         raise typer.Exit(1 if result["differences"] else 0)
     if as_json:
-        _print_json({"run": str(folder), "episodes": [replaying.as_json(e) for e in chosen]})
+        _print_json({"run": str(folder), "episodes": replaying.as_json(folder, chosen)})
     else:
-        replaying.show(chosen)
+        replaying.show(folder, chosen)
 
 
 def report(
