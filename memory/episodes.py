@@ -1,7 +1,7 @@
 """Questions about tasks, proposals, groups and attempts, each answered by one join.
 
-Lists give light rows as dicts (long texts clipped, no token ids); what is asked for by its id comes whole,
-as records. An attempt counts as verified when its reward, as reported, is 1.
+Lists give light rows as dicts (long texts clipped, no token ids), `limit=None` all of them; what is asked
+for by its id comes whole, as records. An attempt counts as verified when its reward, as reported, is 1.
 """
 
 from typing import Any
@@ -12,6 +12,11 @@ from memory.reading import ReadOnly, where
 from memory.selects import parsed
 from protocols.errors import StoreError
 from protocols.records import Attempt, Group, Prompt, Record, Start, Task, Verdict
+
+
+def _all(limit: int | None) -> int:
+    return -1 if limit is None else limit  # SQLite: a negative LIMIT is none
+
 
 _TASK_FILTERS = {
     "status": "t.status = ?",
@@ -106,7 +111,7 @@ class Episode(Record, frozen=True):
 class EpisodeReader(ReadOnly):
     """See the module."""
 
-    def tasks(self, limit: int = 100, offset: int = 0, **filters: Any) -> list[dict[str, Any]]:
+    def tasks(self, limit: int | None = 100, offset: int = 0, **filters: Any) -> list[dict[str, Any]]:
         """Tasks in order of admission with what collection made of them.
 
         Args:
@@ -123,7 +128,7 @@ class EpisodeReader(ReadOnly):
                  WHERE g.task_id = t.id AND g.purpose = 'collect') AS verified
             FROM tasks t JOIN texts statement ON statement.id = t.statement_text
             {clause} ORDER BY t.seq LIMIT ? OFFSET ?""",
-            [*parameters, limit, offset],
+            [*parameters, _all(limit), offset],
         )
         return [parsed(row) for row in found]
 
@@ -141,7 +146,7 @@ class EpisodeReader(ReadOnly):
         found = self.rows(f"{_TASK_FROM} {clause} ORDER BY t.seq", parameters)
         return [(selects.task(row), row["t_status"]) for row in found]
 
-    def proposals(self, limit: int = 100, offset: int = 0, **filters: Any) -> list[dict[str, Any]]:
+    def proposals(self, limit: int | None = 100, offset: int = 0, **filters: Any) -> list[dict[str, Any]]:
         """Proposals, newest first, with the response as it came.
 
         Args:
@@ -155,7 +160,7 @@ class EpisodeReader(ReadOnly):
             FROM proposals p JOIN texts response ON response.id = p.response_text
             LEFT JOIN tasks t ON t.id = p.task_id
             {clause} ORDER BY p.seq DESC LIMIT ? OFFSET ?""",
-            [*parameters, limit, offset],
+            [*parameters, _all(limit), offset],
         )
 
     def rejections(self) -> dict[str, int]:
@@ -166,7 +171,7 @@ class EpisodeReader(ReadOnly):
         )
         return {row["reason"]: row["n"] for row in found}
 
-    def groups(self, limit: int = 100, offset: int = 0, **filters: Any) -> list[dict[str, Any]]:
+    def groups(self, limit: int | None = 100, offset: int = 0, **filters: Any) -> list[dict[str, Any]]:
         """Groups, newest first.
 
         Args:
@@ -175,7 +180,7 @@ class EpisodeReader(ReadOnly):
         clause, parameters = where(_GROUP_FILTERS, filters)
         return self.rows(
             f"SELECT {_GROUP_COLUMNS} FROM groups g {clause} ORDER BY g.seq DESC LIMIT ? OFFSET ?",
-            [*parameters, limit, offset],
+            [*parameters, _all(limit), offset],
         )
 
     def group(self, group_id: str) -> tuple[Group, list[Verdict]]:
@@ -193,7 +198,7 @@ class EpisodeReader(ReadOnly):
         found = self.rows(f"{_ATTEMPT_FROM} WHERE a.group_id = ? ORDER BY a.idx", [group_id])
         return [(selects.attempt(row), selects.verdict(row)) for row in found]
 
-    def episodes(self, limit: int = 100, offset: int = 0, **filters: Any) -> list[dict[str, Any]]:
+    def episodes(self, limit: int | None = 100, offset: int = 0, **filters: Any) -> list[dict[str, Any]]:
         """Attempts, newest first, with the first 300 characters of statement and response.
 
         Args:
@@ -203,7 +208,7 @@ class EpisodeReader(ReadOnly):
         """
         clause, parameters = where(_EPISODE_FILTERS, filters)
         found = self.rows(
-            f"{_SUMMARY} {clause} ORDER BY a.seq DESC LIMIT ? OFFSET ?", [*parameters, limit, offset]
+            f"{_SUMMARY} {clause} ORDER BY a.seq DESC LIMIT ? OFFSET ?", [*parameters, _all(limit), offset]
         )
         return [parsed(row) for row in found]
 
@@ -302,10 +307,11 @@ class EpisodeReader(ReadOnly):
             f" {f'AND ({where_sql})' if where_sql else ''} ORDER BY a.seq",
             [min_reward, *parameters],
         )
+        tasks: dict[str, Task] = {}  # read once each: their hidden checks are long
         return [
             Verified(
                 attempt=selects.attempt(row),
-                task=selects.task(row),
+                task=tasks.get(row["t_id"]) or tasks.setdefault(row["t_id"], selects.task(row)),
                 prompt=selects.prompt(row),
                 start=selects.start(row),
                 round=row["g_round"],

@@ -63,9 +63,9 @@ class ReadOnly:
         return found[0] if found else None
 
     def query(
-        self, sql: str, parameters: Parameters = (), limit: int = 1000, seconds: float = 5.0
+        self, sql: str, parameters: Parameters = (), limit: int | None = None, seconds: float = 5.0
     ) -> list[dict[str, Any]]:
-        """Rows of anybody's SELECT, at most `limit` of them, stopped after `seconds`.
+        """Rows of anybody's SELECT, at most `limit` of them if given, stopped after `seconds`.
 
         Raises:
             StoreError: it is not a SELECT over this database, it is wrong, or it takes too long.

@@ -255,6 +255,11 @@ class Store:
         with self.batch():
             self.db.table("run").upsert({"key": "state", "value_json": to_json(state)}, pk="key")
 
+    def save_facts(self, facts: dict[str, Any]) -> None:
+        """Replace what the run is known to be played with: isolation layers, versions, engine."""
+        with self.batch():
+            self.db.table("run").upsert({"key": "facts", "value_json": to_json(facts)}, pk="key")
+
     def save_buffer(self, changes: BufferChanges) -> None:
         """Make the stored buffer equal the one that these changes were taken from."""
         with self.batch():
