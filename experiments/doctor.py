@@ -26,7 +26,7 @@ def examine() -> dict[str, Any]:
 
 
 def as_json() -> str:
-    return json.dumps(examine(), ensure_ascii=False)
+    return json.dumps(examine())
 
 
 def as_text() -> str:

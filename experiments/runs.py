@@ -114,7 +114,7 @@ def execute(prepared: Prepared, *, ui: bool = False, quiet: bool = False, as_jso
         peak = stack.enter_context(PeakMemory())
         complete = _play(prepared, model_path, progress, peak)
     result = summary.load(run_dir)
-    print(json.dumps(result, ensure_ascii=False) if as_json else headline(result, run_dir, quiet))
+    print(json.dumps(result) if as_json else headline(result, run_dir, quiet))
     if not complete:
         print(f"taskspace: stopped; go on with: taskspace run --resume {run_dir}", file=sys.stderr)
     return 0 if complete else INTERRUPTED

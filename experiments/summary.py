@@ -11,6 +11,9 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from experiments import config
+from memory.reader import RunReader
+
 PACKAGES = ("ray", "torch", "transformers", "vllm", "numpy", "networkx", "sqlite-utils", "streamlit")
 
 
@@ -28,26 +31,25 @@ def build(
     Raises:
         StoreError: the database cannot be read.
     """
-    from memory.reader import RunReader
-
     earlier = load(run_dir)
-    reader = RunReader(run_dir / "run.db")
-    config, facts = reader.config(), reader.facts()
+    with RunReader(run_dir / "run.db") as reader:
+        settings, facts = config.resolve(reader.config()), reader.facts()
+        counts, accuracy = _counts(reader), _accuracy(reader)
     return {
-        "run_id": run_dir.name,
-        "preset": config["preset"],
-        "model": config["model"]["name"],
-        "seed": config["seed"],
-        "recipe": config["learner"]["recipe"],
-        "engine": config["engine"]["kind"],
-        "runtime": facts.get("runtime", config["runtime"]["kind"]),
+        "run_id": run_dir.resolve().name,
+        "preset": settings.preset,
+        "model": settings.model.name,
+        "seed": settings.seed,
+        "recipe": settings.learner.recipe,
+        "engine": facts.get("engine", settings.engine.kind),
+        "runtime": facts.get("runtime", settings.runtime.kind),
         "finished": finished,
         "error": error,
         "seconds": round(seconds + float(earlier.get("seconds", 0.0)), 1),
         "peak_memory_mb": round(max(peak_memory_mb, float(earlier.get("peak_memory_mb", 0.0))), 1),
-        **_counts(reader),
-        **_accuracy(reader),
-        "sandbox": facts.get("sandbox", []),
+        **accuracy,
+        **counts,
+        "sandbox": _layers(facts.get("sandbox", [])),
         "versions": versions(),
         "machine": machine(),
     }
@@ -86,49 +88,23 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _counts(reader: Any) -> dict[str, Any]:
-    one = reader.rows
-    groups = one(
-        "SELECT purpose, sum(attempts) AS attempts, sum(verified) AS verified, sum(infra_errors) AS infra,"
-        " sum(tokens) AS tokens FROM groups GROUP BY purpose"
-    )
-    by_purpose = {row["purpose"]: row for row in groups}
-    collect = by_purpose.get("collect", {"attempts": 0, "verified": 0})
-    tasks = one(
-        "SELECT count(*) AS n, coalesce(sum(origin = 'proposed'), 0) AS proposed FROM tasks"
-        " WHERE status = 'active'"
-    )[0]
-    reasons = one("SELECT reason, count(*) AS n FROM proposals WHERE reason IS NOT NULL GROUP BY reason")
-    truth = one(
-        "SELECT count(*) AS known, coalesce(sum(truth_agrees = 0), 0) AS wrong FROM tasks"
-        " WHERE origin = 'proposed' AND status = 'active' AND truth_agrees IS NOT NULL"
-    )[0]
+def _counts(reader: RunReader) -> dict[str, Any]:
+    found = reader.overview()
+    wrong, known = found["references_wrong"], found["references_wrong"] + found["references_right"]
+    same = ("tasks", "proposals", "proposed_tasks", "proposals_rejected", "attempts", "verified")
+    more = ("evaluation_attempts", "tokens_generated", "tokens_trained", "policy_version")
     return {
-        "rounds": one("SELECT count(*) AS n FROM rounds WHERE finished IS NOT NULL AND round > 0")[0]["n"],
-        "tasks": tasks["n"],
-        "proposals": one("SELECT count(*) AS n FROM proposals")[0]["n"],
-        "proposed_tasks": tasks["proposed"],
-        "proposals_rejected": sum(row["n"] for row in reasons),
-        "proposals_rejected_by_reason": {row["reason"]: row["n"] for row in reasons},
-        "proposal_noise": {
-            "known": truth["known"],
-            "wrong": truth["wrong"],
-            "share": truth["wrong"] / truth["known"] if truth["known"] else None,
-        },
-        "attempts": collect["attempts"],
-        "verified": collect["verified"],
-        "evaluation_attempts": by_purpose.get("evaluate", {"attempts": 0})["attempts"],
-        "tokens_generated": sum(row["tokens"] for row in groups),
-        "tokens_trained": one("SELECT coalesce(sum(tokens), 0) AS n FROM updates")[0]["n"],
-        "policy_version": one("SELECT coalesce(max(version), 0) AS n FROM updates")[0]["n"],
-        "infra_errors": sum(row["infra"] for row in groups),
+        "rounds": found["rounds_finished"],
+        **{name: found[name] for name in (*same, *more)},
+        "proposals_rejected_by_reason": reader.rejections(),
+        # Accepted references that differ from what the real library says, where it says anything.
+        "proposal_noise": {"known": known, "wrong": wrong, "share": wrong / known if known else None},
+        "infra_errors": found["infra_errors"] + found["evaluation_infra_errors"],
     }
 
 
-def _accuracy(reader: Any) -> dict[str, float | None]:
-    rows = reader.rows(
-        "SELECT round, book, accuracy FROM evaluations WHERE split = 'test' ORDER BY round, seq"
-    )
+def _accuracy(reader: RunReader) -> dict[str, float | None]:
+    rows = [row for row in reader.evaluations() if row["split"] == "test"]
     closed = [row for row in rows if row["book"] == "closed"]
     opened = [row for row in rows if row["book"] == "open" and row["round"] == 0]
     return {
@@ -136,6 +112,12 @@ def _accuracy(reader: Any) -> dict[str, float | None]:
         "closed_book_after": closed[-1]["accuracy"] if closed and closed[-1]["round"] > 0 else None,
         "open_book_before": opened[0]["accuracy"] if opened else None,
     }
+
+
+def _layers(found: Any) -> list[dict[str, str]]:
+    if isinstance(found, dict):
+        found = [{"name": name, "state": state} for name, state in found.items()]
+    return [{"name": "", "state": "", "reason": "", **layer} for layer in found]
 
 
 def _version(package: str) -> str:
