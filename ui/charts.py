@@ -1,0 +1,313 @@
+"""Figures from plain rows. Pure functions; every text in them goes through `ui.safe.hover`.
+
+Not here: the task space (`ui.graph`).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from ui import theme
+from ui.safe import hover
+
+Rows = Sequence[dict[str, Any]]
+
+
+def growth(rows: Rows) -> go.Figure:
+    """Running totals over time."""
+    figure = go.Figure()
+    at = [datetime.fromtimestamp(row["at"]) for row in rows]
+    for name, colour in (("attempts", theme.BLUE), ("verified", theme.GREEN), ("tasks", theme.PINK)):
+        figure.add_scatter(
+            x=at, y=[row[name] for row in rows], name=name, mode="lines", line={"color": colour, "width": 2}
+        )
+    return theme.style(figure, 250, hovermode="x unified", yaxis_rangemode="tozero")
+
+
+def accuracy(rows: Rows, height: int = 250) -> go.Figure:
+    """Accuracy by policy version, one line for each book and split; sizes in the hover text."""
+    figure = go.Figure()
+    kinds = sorted({(row["book"], row["split"]) for row in rows})
+    for book, split in kinds:
+        mine = [row for row in rows if (row["book"], row["split"]) == (book, split)]
+        # The newest measurement of a version counts; versions may be measured again.
+        latest = {row["policy_version"]: row for row in mine}
+        closed = book == "closed"
+        figure.add_scatter(
+            x=sorted(latest),
+            y=[latest[version]["accuracy"] for version in sorted(latest)],
+            name=f"{hover(book)} book, {hover(split)}",
+            mode="lines+markers",
+            line={
+                "color": theme.BLUE if closed else theme.GREY,
+                "width": 2.5,
+                "dash": "solid" if closed else "dot",
+            },
+            marker={"size": 8, "symbol": "circle" if closed else "diamond"},
+            customdata=[
+                [latest[version]["tasks"], latest[version]["attempts"], latest[version]["round"]]
+                for version in sorted(latest)
+            ],
+            hovertemplate="version %{x}: %{y:.1%}<br>%{customdata[0]} tasks, %{customdata[1]} attempts,"
+            " round %{customdata[2]}<extra></extra>",
+        )
+    theme.style(figure, height, yaxis_range=[-0.03, 1.05], yaxis_tickformat=".0%")
+    figure.update_xaxes(
+        title="policy version", dtick=1 if len({r["policy_version"] for r in rows}) < 16 else None
+    )
+    return figure
+
+
+def timeline(rows: Rows) -> go.Figure:
+    """Who worked when: one bar for each stage, one line for each role."""
+    figure = go.Figure()
+    names = [str(row["role"]) for row in rows]
+    for position, role in enumerate(theme.legend_order(sorted(set(names)), theme.ROLES)):
+        mine = [row for row in rows if row["role"] == role]
+        figure.add_bar(
+            orientation="h",
+            y=[hover(role, 24)] * len(mine),
+            base=[datetime.fromtimestamp(row["started"]) for row in mine],
+            x=[1000 * row["seconds"] for row in mine],  # milliseconds, as date axes count
+            marker={"color": theme.colour_of(role, theme.ROLES, position), "line": {"width": 0}},
+            hovertext=[
+                f"{hover(role)}: {hover(row['stage'])}<br>round {row['round']}, {row['seconds']:.1f} s<br>"
+                + hover(", ".join(f"{k} {v}" for k, v in row["numbers"].items()))
+                for row in mine
+            ],
+            hovertemplate="%{hovertext}<extra></extra>",
+            showlegend=False,
+        )
+    theme.style(figure, 230, barmode="overlay")
+    figure.update_xaxes(type="date")
+    figure.update_yaxes(autorange="reversed")
+    return figure
+
+
+def fates(rows: Rows) -> go.Figure:
+    """How proposals ended, and why they were rejected."""
+    colours = {"active": theme.GREEN, "candidate": theme.GREY, "rejected": theme.RED}
+    words = {"active": "admitted by consensus", "candidate": "not decided yet"}
+    order = {"active": 0, "candidate": 1}
+    rows = sorted(rows, key=lambda row: (order.get(row["fate"], 2), -row["n"]))
+    labels = [
+        words.get(row["fate"]) or "rejected: " + (hover(str(row["reason"]).replace("_", " "), 34, 1) or "–")
+        for row in rows
+    ]
+    figure = go.Figure(
+        go.Bar(
+            orientation="h",
+            x=[row["n"] for row in rows],
+            y=labels,
+            text=[row["n"] for row in rows],
+            textposition="outside",
+            cliponaxis=False,
+            marker={"color": [colours.get(row["fate"], theme.RED) for row in rows]},
+            hovertemplate="%{y}: %{x}<extra></extra>",
+        )
+    )
+    theme.style(figure, max(120, 40 + 26 * len(rows)))
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return figure
+
+
+def topics(rows: Rows) -> go.Figure:
+    """Accuracy by topic (lines) and policy version (columns) as a heat map; worst topics at the bottom."""
+    latest = {row["policy_version"]: row["by_topic"] for row in rows}
+    versions = sorted(latest)
+    names = sorted({name for by_topic in latest.values() for name in by_topic})
+    if versions:
+        names.sort(key=lambda name: latest[versions[-1]].get(name) or 0.0)
+    shown = names[-60:] if len(names) <= 60 else names[:60]  # beyond that, the weakest tell more
+    figure = go.Figure(
+        go.Heatmap(
+            x=[f"v{version}" for version in versions],
+            y=[hover(name, 40, 1) for name in shown],
+            z=[[latest[version].get(name) for version in versions] for name in shown],
+            zmin=0,
+            zmax=1,
+            colorscale=theme.SCALE,
+            xgap=2,
+            ygap=2,
+            colorbar={"tickformat": ".0%", "thickness": 10, "title": None},
+            hovertemplate="%{y}, %{x}: %{z:.0%}<extra></extra>",
+        )
+    )
+    return theme.style(figure, max(200, 60 + 20 * len(shown)))
+
+
+def steps(rows: Rows) -> go.Figure:
+    """Loss, gradient norm and learning rate by optimiser step, updates one after the other."""
+    figure = make_subplots(
+        rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.5, 0.3, 0.2]
+    )
+    curves = (("losses", "loss", theme.BLUE), ("grad_norms", "gradient norm", theme.ORANGE))
+    for line, (column, name, colour) in enumerate(
+        (*curves, ("learning_rates", "learning rate", theme.GREEN)), 1
+    ):
+        x, y, labels, begun = [], [], [], 0
+        for row in rows:
+            values = row[column]
+            x += [*range(begun, begun + len(values)), None]
+            y += [*values, None]  # a gap between updates
+            labels += [f"version {row['version']}, step {i + 1}" for i in range(len(values))] + [""]
+            begun += row["steps"] or len(values)
+        figure.add_scattergl(
+            row=line,
+            col=1,
+            x=x,
+            y=y,
+            text=labels,
+            name=name,
+            mode="lines",
+            line={"color": colour, "width": 1.6},
+            hovertemplate="%{text}: %{y:.4g}<extra></extra>",
+        )
+        figure.update_yaxes(row=line, col=1, title={"text": name, "font": {"size": 11}}, nticks=4)
+    begun = 0
+    for row in rows:
+        if begun:
+            figure.add_vline(x=begun - 0.5, line={"width": 1, "dash": "dot", "color": theme.GREY})
+        begun += row["steps"]
+    theme.style(figure, 420, showlegend=False)
+    figure.update_yaxes(tickformat="~g")
+    figure.update_xaxes(title="optimiser step", row=3, col=1)
+    return figure
+
+
+def times(rows: Rows) -> go.Figure:
+    """Seconds of each round, stacked by role."""
+    figure = go.Figure()
+    rounds = sorted({row["round"] for row in rows})
+    for position, role in enumerate(theme.legend_order(sorted({row["role"] for row in rows}), theme.ROLES)):
+        spent = dict.fromkeys(rounds, 0.0)
+        for row in rows:
+            if row["role"] == role:
+                spent[row["round"]] += row["seconds"]
+        figure.add_bar(
+            x=rounds,
+            y=list(spent.values()),
+            name=hover(role, 24),
+            marker={"color": theme.colour_of(role, theme.ROLES, position), "line": {"width": 0}},
+            hovertemplate="round %{x}: %{y:.1f} s<extra>" + hover(role, 24) + "</extra>",
+        )
+    theme.style(figure, 280, barmode="stack")
+    figure.update_xaxes(title="round", dtick=1 if len(rounds) < 20 else None)
+    figure.update_yaxes(title="seconds")
+    return figure
+
+
+def solve_rates(rows: Rows) -> go.Figure:
+    """Share of verified answers during collection, by round and step kind."""
+    figure = go.Figure()
+    for position, step in enumerate(theme.legend_order(sorted({row["step"] for row in rows}), theme.STEPS)):
+        mine = [row for row in rows if row["step"] == step]
+        figure.add_scatter(
+            x=[row["round"] for row in mine],
+            y=[row["rate"] for row in mine],
+            name=hover(step, 24),
+            mode="lines+markers",
+            line={"color": theme.colour_of(step, theme.STEPS, position), "width": 2},
+            customdata=[row["attempts"] for row in mine],
+            hovertemplate="round %{x}: %{y:.1%} of %{customdata} attempts<extra>"
+            + hover(step, 24)
+            + "</extra>",
+        )
+    theme.style(figure, 280, yaxis_range=[-0.03, 1.05], yaxis_tickformat=".0%")
+    figure.update_xaxes(title="round", dtick=1 if len({r["round"] for r in rows}) < 20 else None)
+    return figure
+
+
+def logprobs(values: Sequence[float], ids: Sequence[int]) -> go.Figure:
+    """Log-probability of each sampled token, as it was sampled."""
+    figure = go.Figure(
+        go.Bar(
+            x=list(range(len(values))),
+            y=list(values),
+            customdata=list(ids),
+            marker={
+                "color": list(values),
+                "colorscale": theme.SCALE,
+                "cmin": -5,
+                "cmax": 0,
+                "line": {"width": 0},
+            },
+            hovertemplate="token %{x} (id %{customdata}): %{y:.3f}<extra></extra>",
+        )
+    )
+    theme.style(figure, 170)
+    figure.update_xaxes(title="sampled token")
+    figure.update_yaxes(title="log-probability")
+    return figure
+
+
+def revision_tree(rows: Rows, current: str) -> go.Figure:
+    """A task's attempts from left (first answers) to right (revisions of revisions).
+
+    Points carry the attempt's id as `customdata`.
+    """
+    children: dict[str | None, list[str]] = {}
+    by_id = {row["id"]: row for row in rows}
+    for row in rows:
+        children.setdefault(row["parent"] if row["parent"] in by_id else None, []).append(row["id"])
+    at: dict[str | None, tuple[float, float]] = {}
+    leaves = 0
+    stack: list[tuple[str | None, int, bool]] = [(None, 0, False)]
+    while stack:  # children first, so that a parent stands in the middle of them
+        node, depth, seen = stack.pop()
+        below = children.get(node, [])
+        if below and not seen:
+            stack.append((node, depth, True))
+            stack += [(child, depth + 1, False) for child in reversed(below)]
+        elif below:
+            at[node] = (depth, sum(at[child][1] for child in below) / len(below))
+        else:
+            at[node] = (depth, float(leaves))
+            leaves += 1
+    lines_x, lines_y = [], []
+    for parent, below in children.items():
+        for child in below:
+            lines_x += [at[parent][0], at[child][0], None]
+            lines_y += [at[parent][1], at[child][1], None]
+    ids = list(by_id)
+    colours = [
+        theme.UNKNOWN if row["reward"] is None else theme.GOOD if row["reward"] >= 1 else theme.BAD
+        for row in rows
+    ]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=lines_x, y=lines_y, mode="lines", line={"color": theme.GREY, "width": 1}, hoverinfo="skip"
+    )
+    figure.add_scatter(
+        x=[at[None][0]],
+        y=[at[None][1]],
+        mode="markers",
+        marker={"symbol": "square", "size": 14, "color": theme.BLUE},
+        hovertemplate="the task<extra></extra>",
+    )
+    figure.add_scatter(
+        x=[at[name][0] for name in ids],
+        y=[at[name][1] for name in ids],
+        mode="markers",
+        customdata=ids,
+        text=[
+            f"{hover(row['category'])}<br>{hover(row['step'])}, round {row['round']},"
+            f" version {row['policy_version']}"
+            for row in rows
+        ],
+        hovertemplate="%{text}<extra></extra>",
+        marker={
+            "color": colours,
+            "size": [17 if name == current else 11 for name in ids],
+            "symbol": ["circle" if row["reward"] and row["reward"] >= 1 else "x" for row in rows],
+            "line": {"width": [3 if name == current else 0 for name in ids], "color": theme.YELLOW},
+        },
+    )
+    theme.style(figure, min(max(180, 60 + 16 * leaves), 520), showlegend=False)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False, autorange="reversed")
+    return figure

@@ -1,0 +1,104 @@
+"""Which runs there are, which one is looked at, and how it is opened for a moment to read it.
+
+A run is opened for each redraw and closed again: that costs a millisecond, survives a run folder that is
+deleted or replaced, and holds no lock while nobody looks. `snapshot` asks a database again only when its
+version counter has moved.
+Not here: what is asked (`ui.queries`).
+"""
+
+import os
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from memory.reader import RunReader
+from protocols.errors import StoreError, TaskspaceError
+
+T = TypeVar("T")
+DATABASE = "run.db"
+RUN_PARAM = "run"
+
+
+def runs_dir() -> Path:
+    """The folder of runs: the first argument, else TASKSPACE_RUNS, else `runs`."""
+    given = sys.argv[1] if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else None
+    return Path(given or os.environ.get("TASKSPACE_RUNS") or "runs")
+
+
+def find_runs(folder: Path) -> dict[str, Path]:
+    """Run folders by name, the one that was written to last first. The folder itself may be a run."""
+    if (folder / DATABASE).exists():
+        return {folder.resolve().name: folder}
+    try:
+        found = [path for path in folder.iterdir() if (path / DATABASE).exists()]
+    except OSError:
+        return {}
+    return {path.name: path for path in sorted(found, key=_written, reverse=True)}
+
+
+def _written(run: Path) -> float:
+    """Time of the last write: while a run goes on, it goes to the log beside the database."""
+    times = [0.0]
+    for name in (DATABASE, f"{DATABASE}-wal"):
+        try:
+            times.append((run / name).stat().st_mtime)
+        except OSError:
+            continue
+    return max(times)
+
+
+@contextmanager
+def opened(run: Path) -> Iterator[RunReader]:
+    """The run's database, read-only. SQLite's complaints become a sentence with a remedy.
+
+    Raises:
+        StoreError: missing, empty, damaged, locked for too long, or from a newer taskspace.
+    """
+    path = run / DATABASE
+    try:
+        reader = RunReader(path)
+        try:
+            yield reader
+        finally:
+            reader.close()
+    except sqlite3.OperationalError as error:
+        raise StoreError(f"{path}: cannot be read now ({error}); look again in a moment") from error
+    except sqlite3.DatabaseError as error:
+        raise StoreError(
+            f"{path}: damaged ({error}); restore a copy, or save what is left with `sqlite3 FILE .recover`"
+        ) from error
+
+
+def snapshot(slot: str, run: Path, make: Callable[[RunReader], T], key: Any = None) -> T:
+    """What `make` says of the run; kept for this visitor until the run's version or `key` changes.
+
+    Raises:
+        StoreError: see `opened`.
+    """
+    name = f"snapshot of {slot}"
+    with opened(run) as reader:
+        # The inode tells a run from another one that took its place with the same version.
+        stamp = (str(run), (run / DATABASE).stat().st_ino, reader.version(), key)
+        kept = st.session_state.get(name)
+        if kept is not None and kept[0] == stamp:
+            return kept[1]  # type: ignore[no-any-return]
+        made = make(reader)
+        st.session_state[name] = (stamp, made)
+        return made
+
+
+def chosen_run() -> tuple[str, Path]:
+    """Name and folder of the run that the sidebar shows.
+
+    Raises:
+        TaskspaceError: there is none.
+    """
+    chosen = st.session_state.get("chosen run")
+    if chosen is None:
+        raise TaskspaceError("no run is chosen")
+    return chosen  # type: ignore[no-any-return]

@@ -1,0 +1,95 @@
+"""Make any text harmless to look at: what a model wrote is data, never markup and never a terminal.
+
+`show` is for widgets that print plain text (`st.text`, `st.code`, tables); `hover` is for Plotly, which
+reads a little HTML. Neither is for Markdown or HTML: no page hands data to those.
+Not covered: what a text says.
+"""
+
+import unicodedata
+from html import escape
+from typing import Any
+
+MAX_LINE = 2_000  # characters shown of one line: a longer one makes browsers crawl
+MAX_TEXT = 60_000  # characters shown of one text
+
+_KEPT = "\n\t"
+# Letters by category, and yet nothing is seen of them.
+_BLANK_LETTERS = {0x115F, 0x1160, 0x3164, 0xFFA0}
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+class _Escapes(dict[int, str]):
+    """Code point to what is shown for it, worked out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        hidden = unicodedata.category(char) in _HIDDEN or code in _BLANK_LETTERS
+        shown = _visible(code) if hidden and char not in _KEPT else char
+        self[code] = shown
+        return shown
+
+
+def _visible(code: int) -> str:
+    """The escape as Python writes it: `\\x1b`, `\\u202e`, `\\U000e0041`."""
+    if code == 0x0D:
+        return "\\r"
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+_ESCAPES = _Escapes()
+
+
+def clip(text: str, max_line: int = MAX_LINE, max_text: int = MAX_TEXT) -> tuple[str, bool]:
+    """The text with long lines and a long tail replaced by notices; and whether anything was cut."""
+    cut = len(text) > max_text
+    head = text[:max_text]
+    lines = head.split("\n")
+    for i, line in enumerate(lines):
+        if len(line) > max_line:
+            # The last line of a cut head may go on beyond it: count what there is in the whole text.
+            end = text.find("\n", max_text) if cut and i == len(lines) - 1 else -1
+            length = len(line) if i < len(lines) - 1 or not cut else _tail(text, max_text, end) + len(line)
+            lines[i] = f"{line[:max_line]} … [line of {length:,} characters, the first {max_line:,} shown]"
+            cut = True
+    shown = "\n".join(lines)
+    if len(text) > max_text:
+        shown += f"\n… [text of {len(text):,} characters, clipped]"
+    return shown, cut
+
+
+def _tail(text: str, start: int, end: int) -> int:
+    return (end if end >= 0 else len(text)) - start
+
+
+def reveal(text: str) -> str:
+    """Control, bidirectional, zero-width and other unseen characters as visible escapes."""
+    return text.translate(_ESCAPES)
+
+
+def show(value: Any, max_line: int = MAX_LINE, max_text: int = MAX_TEXT) -> str:
+    """Any value as text that is safe to print: clipped, then every unseen character made visible."""
+    text = value if isinstance(value, str) else str(value)
+    return reveal(clip(text, max_line, max_text)[0])
+
+
+def line(value: Any, width: int = 120) -> str:
+    """One short line of any value, for table cells and labels of plain-text widgets."""
+    text = value if isinstance(value, str) else str(value)
+    text = text[: 4 * width].replace("\n", " ⏎ ").replace("\t", " ")
+    text = reveal(text)
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def hover(value: Any, width: int = 90, max_lines: int = 6) -> str:
+    """A value for Plotly's hover boxes, tick labels and legends: escaped, wrapped with `<br>`.
+
+    Plotly reads `<b>`, `<br>`, `<a>` and entities in such texts, so `<`, `>` and `&` are escaped.
+    """
+    text = value if isinstance(value, str) else str(value)
+    text = reveal(text[: 4 * width * max_lines].replace("\t", " "))
+    wrapped = [part[i : i + width] for part in text.split("\n") for i in range(0, max(len(part), 1), width)]
+    if len(wrapped) > max_lines:
+        wrapped = [*wrapped[: max_lines - 1], "…"]
+    return "<br>".join(escape(part, quote=False) for part in wrapped)
