@@ -77,7 +77,7 @@ class Curator:
         buffer = StartBuffer(curator.buffer_size, curator.kappa)
         state = self._reader.state().get("buffer")
         if state:
-            buffer.load_state_dict(state)
+            buffer.load_state_dict(state, self._reader.buffer())
         return buffer
 
     @cached_property
@@ -104,16 +104,16 @@ class Curator:
 
     def policy_version(self) -> int:
         """The newest published version; 0 = the model as it came."""
-        return max((u.version for u in self._reader.updates()), default=0)
+        return max((u["version"] for u in self._reader.updates()), default=0)
 
     def first_open_round(self) -> int:
         return 1 + sum(1 for r in self._reader.rounds() if r["finished"])
 
     def learned(self, round: int) -> bool:
-        return any(u.round == round for u in self._reader.updates())
+        return any(u["round"] == round for u in self._reader.updates())
 
     def evaluated(self, round: int, book: Book) -> bool:
-        return any((e.round, e.book) == (round, book) for e in self._reader.evaluations())
+        return any((e["round"], e["book"]) == (round, book) for e in self._reader.evaluations())
 
     def finish_round(self, round: int) -> None:
         self._store.finish_round(round)
@@ -131,7 +131,7 @@ class Curator:
 
     def open_asks(self, round: int) -> list[Ask]:
         """The round's proposals that are not in the store yet."""
-        known = {p["id"] for p in self._reader.proposals(round=round, limit=None)}
+        known = {p["id"] for p in self._reader.rows("SELECT id FROM proposals WHERE round = ?", [round])}
         return [a for a in asks_of(self._settings, self._domain.topics(), round) if a.id not in known]
 
     def admit_proposals(self, round: int, proposals: Sequence[Proposal]) -> dict[str, Any]:
@@ -164,16 +164,20 @@ class Curator:
         return self._base + self._held_out + self._proposed("active") + self._proposed("candidate")
 
     def _proposed(self, status: str) -> list[Task]:
-        return self._reader.tasks(origin=Origin.PROPOSED, status=status, limit=None)
+        return [t for t, _ in self._reader.task_records(origin=Origin.PROPOSED, status=status)]
 
     # --- starts ---
 
     def plan(self, round: int, version: int) -> list[Play]:
         """What the round still has to play. Drawn once, then read from the store."""
-        plan = self._reader.plan(round)
+        row = self._reader.row("SELECT plan_json FROM rounds WHERE round = ?", [round])
+        plan = msgspec.json.decode(row["plan_json"]) if row else None
         if plan is None:
             plan = [msgspec.to_builtins(s) for s in self._draw(round)]
-            self._store.begin_round(round, plan, version)
+            with self._store.batch():  # drawing counts visits, so both are kept or neither
+                self._store.begin_round(round, plan, version)
+                self._store.save_buffer(self._buffer.take_changes())
+                self._store.save_state({"buffer": self._buffer.state_dict()})
         starts = [msgspec.convert(s, Start) for s in plan]
         return self._unplayed(round, Purpose.COLLECT, starts, self._settings.solver.group_size)
 
@@ -198,7 +202,7 @@ class Curator:
 
     def _again(self, rng: Any) -> Start | None:
         """With the set chance, a start from the buffer instead of a base task."""
-        if not self._settings.curator.buffer_p or rng.random() >= self._settings.curator.buffer_p:
+        if rng.random() >= self._settings.curator.buffer_p or not len(self._buffer):
             return None
         return self._buffer.sample(rng)
 
@@ -214,7 +218,7 @@ class Curator:
             for position, start in enumerate(starts)
             if start.task_id in tasks  # a candidate rejected since then has been played
         ]
-        known = self._reader.known_groups([p.group_id for p in plays])
+        known = {g["id"] for g in self._reader.rows("SELECT id FROM groups WHERE round = ?", [round])}
         return [p for p in plays if p.group_id not in known]
 
     # --- verdicts ---
@@ -238,6 +242,7 @@ class Curator:
             [(j.group, j.verdicts) for j in judged],
             decisions,
             tasks=changes,
+            buffer=self._buffer.take_changes(),
             state={"buffer": self._buffer.state_dict()},
         )
         for one in judged:
@@ -310,32 +315,35 @@ class Curator:
         """Verified answers for learning: distinct ones, a few for each task, on the recipe's prompt."""
         plan = recipe(self._settings.learner.recipe)
         since = round if self._settings.curator.experience == "round" else 1
-        found = self._reader.verified_attempts(since=since, until=round, book=plan.book_at_rollout)
-        tasks = {t.id: t for t in self._all_tasks()}
-        counted = [f for f in found if f["task_id"] in tasks and plan.counts(tasks[f["task_id"]])]
-        answers = [
-            Answer(attempt_id=f["attempt_id"], task_id=f["task_id"], response=f["response"]) for f in counted
-        ]
-        kept, dropped = choosing.distinct_answers(answers, self._settings.curator.per_task_cap)
-        by_id = {f["attempt_id"]: f for f in counted}
+        found = self._reader.verified_attempts(
+            "g.round BETWEEN ? AND ? AND g.book = ? AND t.status = 'active'",
+            (since, round, plan.book_at_rollout.value),
+        )
+        counted = {v.attempt.id: v for v in found if plan.counts(v.task)}
+        kept, dropped = choosing.distinct_answers(
+            (
+                Answer(attempt_id=i, task_id=v.task.id, response=v.attempt.response)
+                for i, v in counted.items()
+            ),
+            self._settings.curator.per_task_cap,
+        )
         samples = []
-        for answer in kept:
-            row, task = by_id[answer.attempt_id], tasks[answer.task_id]
-            start = row["start"]
+        for verified in (counted[answer.attempt_id] for answer in kept):
+            attempt = verified.attempt
             samples.append(
                 Sample(
-                    attempt_id=answer.attempt_id,
-                    prompt=self._domain.learning_prompt(task, start, plan.book_at_update),
-                    token_ids=row["token_ids"],
-                    logprobs=row["logprobs"],
-                    prefilled=row["prefilled"],
+                    attempt_id=attempt.id,
+                    prompt=self._domain.learning_prompt(verified.task, verified.start, plan.book_at_update),
+                    token_ids=attempt.token_ids,
+                    logprobs=attempt.logprobs,
+                    prefilled=attempt.prefilled,
                 )
             )
         reasons = Counter(dropped.values())
         self._event(
             round,
             "info",
-            f"{len(samples)} of {len(answers)} verified answers chosen, dropped: {dict(reasons)}",
+            f"{len(samples)} of {len(counted)} verified answers chosen, dropped: {dict(reasons)}",
         )
         return samples
 
@@ -345,10 +353,11 @@ class Curator:
 
     def evaluate(self, round: int, book: Book, version: int) -> Evaluation:
         """Accuracy over the stored groups of this evaluation."""
-        rows = self._reader.query(
+        rows = self._reader.rows(
             "SELECT g.task_id, t.topics_json, a.reward, a.category, g.seconds FROM attempts a"
             " JOIN groups g ON g.id = a.group_id JOIN tasks t ON t.id = g.task_id"
-            f" WHERE g.purpose = 'evaluate' AND g.round = {int(round)} AND g.book = '{book.value}'"
+            " WHERE g.purpose = 'evaluate' AND g.round = ? AND g.book = ?",
+            [round, book.value],
         )
         scored = [
             Scored(

@@ -47,11 +47,6 @@ class ZwcDomain:
                 f"zwc.names: {unknown[0]!r} has no task bank; choose among {', '.join(known[:8])}, ..."
             )
         names = self.settings.names or tuple(known)[: self.settings.functions or None]
-        if len(known) - len(names) < self.settings.demonstrations:
-            raise SettingError(
-                f"zwc.functions: {len(names)} of {len(known)} functions leave fewer than "
-                f"zwc.demonstrations={self.settings.demonstrations} for worked examples; lower one of them"
-            )
         return tuple(names)
 
     @cached_property
@@ -61,6 +56,12 @@ class ZwcDomain:
 
     @cached_property
     def _demonstrations(self) -> list[tuple[Task, list[str]]]:
+        left = len(bank.NAMES) - len(self._chosen)
+        if left < self.settings.demonstrations:
+            raise SettingError(
+                f"zwc.functions: {len(self._chosen)} functions leave {left} for worked examples, "
+                f"zwc.demonstrations={self.settings.demonstrations} are wanted; lower one of them"
+            )
         shown = bank.demonstrations(
             self.library, self.settings.demonstrations, self.settings.seed, exclude=self._chosen
         )
