@@ -115,9 +115,7 @@ def new(path: Path, run: Mapping[str, str]) -> sqlite3.Connection:
     Raises:
         StoreError: the file holds a run already.
     """
-    with _writing(path) as connection:
-        if schema_version(connection, path):
-            raise StoreError(f"{path}: holds a run already; go on with --resume, or choose another folder")
+    with _writing(path, fresh=True) as connection:
         _migrate(connection, path, 0, run)
     return connection
 
@@ -129,9 +127,6 @@ def existing(path: Path) -> sqlite3.Connection:
         StoreError: empty, damaged, newer, or something else.
     """
     with _writing(path) as connection:
-        version = schema_version(connection, path)
-        if version == 0:
-            raise StoreError(f"{path}: holds no run, its start was cut short; delete it and start again")
         with errors_of(path):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             pages, size = (
@@ -139,7 +134,7 @@ def existing(path: Path) -> sqlite3.Connection:
             )
         if path.stat().st_size < pages * size:
             raise StoreError(f"{path}: {_WORDS[sqlite3.SQLITE_CORRUPT]} (the end of the file is missing)")
-        _migrate(connection, path, version, {})
+        _migrate(connection, path, schema_version(connection, path), {})
     return connection
 
 
@@ -189,12 +184,18 @@ def _connect_read_only(uri: str) -> sqlite3.Connection:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection set up for writing; closed again when the block fails."""
+def _writing(path: Path, fresh: bool = False) -> Iterator[sqlite3.Connection]:
+    """A connection set up for writing to a run, or to a file that holds none yet; closed if the block fails."""
     with errors_of(path):
         connection = sqlite3.connect(path, timeout=_BUSY_S, check_same_thread=False)
         try:
-            schema_version(connection, path)  # look before changing anything in somebody else's file
+            version = schema_version(connection, path)  # looked at before anything is changed in the file
+            if version and fresh:
+                raise StoreError(
+                    f"{path}: holds a run already; go on with --resume, or choose another folder"
+                )
+            if not version and not fresh:
+                raise StoreError(f"{path}: holds no run, its start was cut short; delete it and start again")
             for name, value in WRITER_PRAGMAS.items():
                 connection.execute(f"PRAGMA {name} = {value}")
             yield connection
