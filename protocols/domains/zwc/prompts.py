@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from protocols.records import Message, Prompt, Step, Task, Turn
 
+#: Chat templates put a message of their own in front of a chat that has none; ours is shorter.
+SYSTEM = Message(role="system", content="You write Python.")
 IMPROVE = "Your answer may be wrong. Look at it again and write a better one, in the same form."
 DIVERGE = "Answer again by a clearly different approach, in the same form."
 _PROPOSER_ASK = "Write one short task that this function solves, and one example input."
@@ -20,8 +22,7 @@ def question(task: Task, package: str, documentation: Sequence[str] = ()) -> str
     stub = f"def {task.payload['entry_point']}({', '.join(task.payload['parameters'])}):"
     return (
         (f"Documentation of {package}:\n{docs}\n\n" if docs else "")
-        + f"{task.statement}\n\nComplete this function with the {package} library:\n"
-        + f"```python\nimport {package}\n\n{stub}\n```"
+        + f"{task.statement}\n\nComplete this with the {package} library:\n```python\n{stub}\n```"
     )
 
 
@@ -52,7 +53,7 @@ def plain(
 ) -> Prompt:
     """The task alone, and the documentation if there is any: closed book is the one without."""
     first = Message(role="user", content=question(task, package, documentation))
-    return Prompt(messages=(first, *_history(history, step)))
+    return Prompt(messages=(SYSTEM, first, *_history(history, step)))
 
 
 def worked(
@@ -62,16 +63,17 @@ def worked(
 
     They are the same for every task, so that an engine computes them once.
     """
-    messages: list[Message] = []
+    system, *rest = prompt.messages
+    messages = [system]
     for shown, docs in demonstrations:
         messages.append(Message(role="user", content=question(shown, package, docs)))
         messages.append(Message(role="assistant", content=answer(shown, package)))
-    return Prompt(messages=(*messages, *prompt.messages), prefill=opening(task, package))
+    return Prompt(messages=(*messages, *rest), prefill=opening(task, package))
 
 
 def proposer(documentation: str, demonstrations: Sequence[tuple[str, str, str]]) -> Prompt:
     """Ask for a task about one function. Demonstrations are (documentation, statement, example input)."""
-    messages: list[Message] = []
+    messages = [SYSTEM]
     for docs, statement, example in demonstrations:
         messages.append(Message(role="user", content=f"{docs}\n\n{_PROPOSER_ASK}"))
         messages.append(Message(role="assistant", content=f"Task: {statement}\nInput: {example}"))
