@@ -35,9 +35,12 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path) -> None:
     """Everything that can be known before the first role starts.
 
     Raises:
-        SettingError: too little memory.
+        SettingError: the domain refuses its settings, or too little memory.
         StoreError: too little disk.
     """
+    from protocols.domain import make_domain
+
+    make_domain(settings)
     parameters = parameters_of(model_path)
     check_memory(parameters, memory_use.available())
     free = shutil.disk_usage(nearest_existing(runs_dir)).free

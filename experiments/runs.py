@@ -85,7 +85,8 @@ def resume(run_dir: Path, preset: str | None, overrides: list[str]) -> Prepared:
     """
     from memory.reader import RunReader
 
-    stored = config.resolve(RunReader(run_dir / "run.db").config())
+    with RunReader(run_dir / "run.db") as reader:
+        stored = config.resolve(reader.config())
     if preset is not None:
         settings = config.load(preset, overrides)
     elif overrides:
@@ -191,7 +192,7 @@ def _claimed(prepared: Prepared) -> Iterator[None]:
     from memory.opening import FolderLock
 
     run_dir = prepared.run_dir
-    made = not run_dir.exists()
+    made = [folder for folder in (run_dir, run_dir.parent) if not folder.exists()]
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
         FolderLock(run_dir).release()
@@ -201,12 +202,12 @@ def _claimed(prepared: Prepared) -> Iterator[None]:
     try:
         yield
     finally:
-        if made and not (run_dir / "run.db").exists():
-            (run_dir / "config.yaml").unlink(missing_ok=True)
-            for leftover in run_dir.glob("*.lock"):
-                leftover.unlink()
-            with contextlib.suppress(OSError):  # something else is in it: then it stays
-                run_dir.rmdir()
+        if run_dir in made and not (run_dir / "run.db").exists():
+            for name in ("config.yaml", "run.lock"):
+                (run_dir / name).unlink(missing_ok=True)
+            for folder in made:
+                with contextlib.suppress(OSError):  # something else is in it: then it stays
+                    folder.rmdir()
 
 
 @contextlib.contextmanager
