@@ -1,0 +1,76 @@
+"""Stored episodes are shown role by role, and nothing in them acts on the terminal."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from demo_run import MARK, DemoRun
+from rich.console import Console
+
+from experiments import replay
+from memory.reader import RunReader
+from protocols.errors import SettingError
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "hostile"
+    with DemoRun(folder, seed=2, hostile=True) as run:
+        run.play_round()
+        run.play_round()
+    return folder
+
+
+def printed(run_dir: Path, rows: list[dict]) -> str:
+    out = io.StringIO()
+    replay.show(run_dir, rows, Console(file=out, width=100, force_terminal=False))
+    return out.getvalue()
+
+
+def test_all_roles_have_their_panel(run_dir: Path) -> None:
+    with RunReader(run_dir / "run.db") as reader:
+        found = reader.episodes(limit=1, origin="proposed", trained=True)[0]["id"]
+    text = printed(run_dir, replay.choose(run_dir, found, None, None, 1))
+    for role in ("proposer", "solver was asked", "solver answered", "verifier", "curator", "learner"):
+        assert role in text
+    assert found in text and "learned from it: version" in text
+
+
+def test_hostile_answers_are_printed_as_plain_text(run_dir: Path) -> None:
+    rows = [row for row in replay.choose(run_dir, None, None, None, None) if MARK in row["response"]]
+    text = printed(run_dir, rows[:12])
+    assert MARK in text
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]", text)
+    assert len(text) < 400_000  # 1 MB lines are cut
+    assert "[x](javascript" in text or "<script>" in text or ":red[colour]" in text  # markup is not eaten
+
+
+def test_choosing_by_round_task_and_beginning_of_an_id(run_dir: Path) -> None:
+    rows = replay.choose(run_dir, None, None, 2, None)
+    assert rows and {row["round"] for row in rows} == {2}
+    one = rows[0]
+    assert [row["id"] for row in replay.choose(run_dir, one["id"], None, None, 5)] == [one["id"]]
+    same = replay.choose(run_dir, None, one["task_id"][:12], None, None)
+    assert one["id"] in {row["id"] for row in same}
+    assert {row["task_id"][:12] for row in same} == {one["task_id"][:12]}
+
+
+def test_without_a_filter_the_newest_verified_episode_comes_first(run_dir: Path) -> None:
+    row = replay.choose(run_dir, None, None, None, 1)[0]
+    assert row["reward"] == 1.0 and row["purpose"] == "collect" and row["round"] == 2
+
+
+def test_a_percent_sign_is_no_wildcard(run_dir: Path) -> None:
+    with pytest.raises(SettingError, match="--episode %"):
+        replay.choose(run_dir, "%", None, None, 1)
+
+
+def test_json_holds_the_whole_episode(run_dir: Path) -> None:
+    rows = replay.choose(run_dir, None, None, None, 2)
+    for row, episode in zip(rows, replay.as_json(run_dir, rows), strict=True):
+        assert episode["attempt"]["id"] == row["id"]
+        assert episode["attempt"]["response"] == row["response"]
+        assert len(episode["attempt"]["logprobs"]) > 0
+        assert episode["verdict"]["category"] == row["category"]
+        assert episode["prompt"]["messages"] and episode["decisions"]
