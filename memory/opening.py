@@ -185,7 +185,7 @@ def _connect_read_only(uri: str) -> sqlite3.Connection:
 
 @contextmanager
 def _writing(path: Path, fresh: bool = False) -> Iterator[sqlite3.Connection]:
-    """A connection set up for writing to a run, or to a file that holds none yet; closed if the block fails."""
+    """A connection for writing to a run (`fresh`: to a file without one); closed if the block fails."""
     with errors_of(path):
         connection = sqlite3.connect(path, timeout=_BUSY_S, check_same_thread=False)
         try:

@@ -1,0 +1,155 @@
+"""The buffer against a model: a plain list that is sorted and cut."""
+
+import math
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from memory.buffer import BufferEntry, StartBuffer
+from protocols.errors import StoreError
+from protocols.records import Book, Start, Step
+
+SIZE = 4
+
+
+def a_start(number: int) -> Start:
+    return Start(id=f"start{number}", task_id=f"task{number}", step=Step.IMPROVE, book=Book.OPEN)
+
+
+class BufferMachine(RuleBasedStateMachine):
+    """The model keeps (score, order of entry, id) triples; `rows` is what a store would hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.buffer = StartBuffer(SIZE, kappa=4.0)
+        self.model: list[tuple[float, int, str]] = []
+        self.rows: dict[str, BufferEntry] = {}
+        self.entered = 0
+        self.visits: dict[str, int] = {}
+
+    @rule(number=st.integers(0, 9), score=st.sampled_from([0.0, 0.1, 0.1875, 0.25]))
+    def offer(self, number: int, score: float) -> None:
+        name = f"start{number}"
+        held = [entry for entry in self.model if entry[2] == name]
+        if held:
+            self.model.remove(held[0])
+            self.model.append((score, held[0][1], name))
+            expected = True
+        elif len(self.model) < SIZE or score >= min(self.model)[0]:
+            if len(self.model) == SIZE:
+                lost = min(self.model)
+                self.model.remove(lost)
+                self.visits.pop(lost[2])
+            self.entered += 1
+            self.model.append((score, self.entered, name))
+            self.visits[name] = 0
+            expected = True
+        else:
+            expected = False
+        assert self.buffer.offer(a_start(number), score, round=1) is expected
+
+    @precondition(lambda self: self.model)
+    @rule(seed=st.integers(0, 2**32))
+    def sample(self, seed: int) -> None:
+        state = self.buffer.state_dict(), self.buffer.entries()
+        drawn = self.buffer.sample(random.Random(seed))
+        self.visits[drawn.id] += 1
+        twin = StartBuffer(SIZE, kappa=4.0)
+        twin.load_state_dict(state[0], state[1])
+        assert twin.sample(random.Random(seed)) == drawn
+
+    @rule()
+    def save(self) -> None:
+        changes = self.buffer.take_changes()
+        for name in changes.drop:
+            self.rows.pop(name, None)
+        self.rows.update({entry.start.id: entry for entry in changes.put})
+        assert self.rows == {entry.start.id: entry for entry in self.buffer.entries()}
+
+    @rule()
+    def restore(self) -> None:
+        self.save()
+        again = StartBuffer(SIZE, kappa=4.0)
+        again.load_state_dict(self.buffer.state_dict(), list(self.rows.values()))
+        assert again.state_dict() == self.buffer.state_dict()
+        self.buffer = again
+
+    @invariant()
+    def same_as_the_model(self) -> None:
+        expected = [name for _, _, name in sorted(self.model, reverse=True)]
+        assert [entry.start.id for entry in self.buffer.entries()] == expected
+        assert {entry.start.id: entry.visits for entry in self.buffer.entries()} == self.visits
+        assert len(self.buffer) == len(self.model) <= SIZE
+
+
+TestBuffer = BufferMachine.TestCase
+TestBuffer.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+@given(st.lists(st.floats(0, 0.25), min_size=1, max_size=8), st.floats(0, 50))
+def test_chances_are_a_softmax(scores, kappa):
+    buffer = StartBuffer(8, kappa)
+    for number, score in enumerate(scores):
+        buffer.offer(a_start(number), score, 1)
+    chances = [chance for _, chance in buffer.probabilities()]
+    assert math.isclose(math.fsum(chances), 1.0)
+    total = math.fsum(math.exp(kappa * score) for score in scores)
+    for score, chance in zip(scores, chances):
+        assert math.isclose(chance, math.exp(kappa * score) / total, rel_tol=1e-9)
+
+
+def test_large_kappa_takes_the_best_and_does_not_overflow():
+    buffer = StartBuffer(3, kappa=1e6)
+    for number, score in enumerate((0.1, 0.25, 0.2)):
+        buffer.offer(a_start(number), score, 1)
+    assert {buffer.sample(random.Random(seed)).id for seed in range(20)} == {"start1"}
+
+
+def test_draws_follow_the_chances():
+    buffer = StartBuffer(2, kappa=math.log(3) / 0.25)  # odds of 3 to 1 between scores 0.25 and 0
+    buffer.offer(a_start(0), 0.0, 1)
+    buffer.offer(a_start(1), 0.25, 1)
+    rng = random.Random(5)
+    drawn = sum(buffer.sample(rng).id == "start1" for _ in range(4000)) / 4000
+    assert abs(drawn - 0.75) < 0.03  # more than four standard errors
+
+
+def test_state_of_other_settings_is_refused_with_both_sides():
+    small, large = StartBuffer(2, 1.0), StartBuffer(3, 1.0)
+    with pytest.raises(StoreError, match="saved with size=2, this run has size=3; resume with"):
+        large.load_state_dict(small.state_dict(), [])
+    with pytest.raises(StoreError, match=r"saved with kappa=1.0, this run has kappa=2.0"):
+        StartBuffer(2, 2.0).load_state_dict(small.state_dict(), [])
+    small.offer(a_start(0), 0.1, 1)
+    with pytest.raises(StoreError, match="counts 1 starts, but the store holds 0"):
+        StartBuffer(2, 1.0).load_state_dict(small.state_dict(), [])
+
+
+def test_metrics_count_what_happened():
+    buffer = StartBuffer(1, 1.0)
+    buffer.offer(a_start(0), 0.1, 1)
+    buffer.offer(a_start(1), 0.0, 1)  # refused
+    buffer.offer(a_start(2), 0.1, 1)  # a tie replaces
+    buffer.sample(random.Random(0))
+    found = buffer.metrics()
+    assert {name: found[name] for name in ("offered", "admitted", "replaced", "refused", "drawn")} == {
+        "offered": 3.0,
+        "admitted": 2.0,
+        "replaced": 1.0,
+        "refused": 1.0,
+        "drawn": 1.0,
+    }
+    assert (found["starts"], found["score_lowest"], found["score_highest"]) == (1.0, 0.1, 0.1)
+
+
+def test_wrong_calls_are_named():
+    buffer = StartBuffer(1, 1.0)
+    with pytest.raises(LookupError, match="empty"):
+        buffer.sample(random.Random(0))
+    with pytest.raises(ValueError, match="finite"):
+        buffer.offer(a_start(0), float("nan"), 1)
+    with pytest.raises(ValueError, match="size >= 1"):
+        StartBuffer(0, 1.0)
