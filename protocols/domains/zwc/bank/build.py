@@ -11,10 +11,20 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from protocols.domains.zwc.bank import reductions, sequences
+from protocols.domains.zwc.bank import (
+    compositions,
+    elementwise,
+    making,
+    matrices,
+    pairs,
+    polynomials,
+    reductions,
+    sequences,
+)
+from protocols.domains.zwc.bank.kinds import KINDS
 from protocols.domains.zwc.bank.recipe import Recipe
-from protocols.domains.zwc.bank.values import KINDS, OWN
-from protocols.domains.zwc.bank.wording import scenarios, statement
+from protocols.domains.zwc.bank.values import OWN
+from protocols.domains.zwc.bank.wording import scenarios, sentence, statement, them
 from protocols.domains.zwc.functions import NAMES
 from protocols.domains.zwc.plain import pack, to_plain
 from protocols.records import Origin, Split, Task
@@ -23,7 +33,8 @@ from protocols.seeds import digest, rng_of
 CASES = 7
 #: Cases with the same answer teach nothing: a task has at least this many different ones.
 DISTINCT = 4
-_TRIES = 200  # attempts at one task before the recipe counts as broken
+_TRIES = 200  # draws for one task before the recipe counts as broken
+_FRESH = 60  # of them with a statement that no earlier task has; then all wordings may be used up
 
 
 class Named(Protocol):
@@ -37,7 +48,7 @@ class Named(Protocol):
 
 def _recipes() -> dict[str, list[Recipe]]:
     found: dict[str, list[Recipe]] = {name: [] for name in NAMES}
-    for family in (reductions, sequences):
+    for family in (reductions, sequences, elementwise, pairs, polynomials, making, matrices):
         for recipe in family.RECIPES:
             found[recipe.name].append(recipe)
     return found
@@ -52,20 +63,26 @@ def build_tasks(
 ) -> list[Task]:
     """Tasks about these functions (original names), spread evenly: first one for each, then the next.
 
-    `kind` is single, multi or all; `per_function` counts tasks of each kind.
+    `kind` is single, multi or all; `per_function` counts tasks of each kind. Functions that compose with
+    no other of `names` have no multi tasks. A statement only comes again when its function's wordings are
+    used up.
     """
     made: list[Task] = []
     seen: set[str] = set()
     for position in range(per_function):
-        for name in names:
-            if kind in ("single", "all") and RECIPES[name]:
-                made.append(_single(library, name, split, position, seed, seen))
+        if kind in ("single", "all"):
+            made += [_single(library, name, split, position, seed, seen) for name in names]
+        if kind in ("multi", "all"):
+            offered = compositions.offers(names)
+            leads = [name for name in names if compositions.shapes(name, offered)]
+            found = (_multi(library, name, offered, split, position, seed, seen) for name in leads)
+            made += [task for task in found if task is not None]
     return made
 
 
 def demonstrations(library: Named, count: int, seed: int, exclude: Sequence[str] = ()) -> list[Task]:
     """Tasks of functions that are not in `exclude`, for worked examples: the plainest there are."""
-    free = [n for n in NAMES if n not in exclude and n in library.entries and RECIPES[n]]
+    free = [n for n in NAMES if n not in exclude and n in library.entries]
     chosen = rng_of(seed, "demonstrations").sample(free[: 3 * count], count)
     return build_tasks(library, chosen, Split.TRAIN, "single", 1, seed)
 
@@ -81,7 +98,7 @@ def _single(library: Named, name: str, split: Split, position: int, seed: int, s
         rng = rng_of(seed, split, name, position, attempt)
         scenario = rng.choice(scenarios(recipe.kind, split))
         text = statement(recipe, scenario, split, rng)
-        if text in seen:
+        if text in seen and attempt < _FRESH:
             continue
         cases = _cases(recipe, split, rng)
         if not varied([c["expected"] for c in cases]):
@@ -89,11 +106,48 @@ def _single(library: Named, name: str, split: Split, position: int, seed: int, s
         seen.add(text)
         parameters = [*scenario.names, *(p for p, _ in recipe.own)]
         call = f"{library.package}.{library.entries[name]}({recipe.call(scenario.names)})"
-        return task("single", split, text, (library.entries[name],), parameters, cases, call)
+        return _task("single", split, text, (library.entries[name],), parameters, cases, call)
     raise AssertionError(f"the recipe of {name} makes no task")
 
 
-def task(
+def _multi(
+    library: Named,
+    name: str,
+    offered: compositions.Offers,
+    split: Split,
+    position: int,
+    seed: int,
+    seen: set[str],
+) -> Task | None:
+    """A task that composes a function with others that are offered; None where nothing comes of it."""
+    for attempt in range(_TRIES):
+        rng = rng_of(seed, split, "multi", name, position, attempt)
+        tree = compositions.compose(name, offered, rng)
+        if tree is None:
+            continue
+        kind = compositions.kind(tree)
+        scenario = rng.choice(scenarios(kind, split))
+        noun = them(scenario, split, rng)
+        text = sentence(scenario, compositions.words(tree, split, noun, scenario.names), split, rng)
+        if text in seen and attempt < _FRESH:
+            continue
+        drawn = [_draw(kind, 3, (), split, number, rng) for number in range(CASES)]
+        arguments = [args for args in drawn if args is not None]
+        with np.errstate(all="ignore"):
+            expected = compositions.answers(tree, arguments)
+            if expected is None or not varied(expected) or not compositions.needed(tree, arguments, expected):
+                continue
+        seen.add(text)
+        called = compositions.functions(tree)
+        spelled = {n: f"{library.package}.{library.entries[n]}" for n in called}
+        expression = compositions.code(tree, spelled | dict(zip("xy", scenario.names)))
+        cases = [{"args": pack(a), "expected": pack(e)} for a, e in zip(arguments, expected)]
+        topics = tuple(library.entries[n] for n in called)
+        return _task("multi", split, text, topics, list(scenario.names), cases, expression)
+    return None
+
+
+def _task(
     kind: str,
     split: Split,
     text: str,
@@ -123,18 +177,20 @@ def task(
 def _cases(recipe: Recipe, split: Split, rng: random.Random) -> list[dict[str, Any]]:
     cases: list[dict[str, Any]] = []
     for number in range(CASES):
-        args = draw(recipe, split, number, rng)
+        args = _draw(recipe.kind, recipe.least, recipe.own, split, number, rng)
         if args is not None:
             cases.append({"args": pack(args), "expected": pack(truth(recipe, args))})
     return cases
 
 
-def draw(recipe: Recipe, split: Split, number: int, rng: random.Random) -> list[Any] | None:
+def _draw(
+    kind: str, least: int, own: Sequence[tuple[str, str]], split: Split, number: int, rng: random.Random
+) -> list[Any] | None:
     """Arguments of this split. An edge that only the other split has (the empty list) gives way to others."""
     for attempt in range(40):
         case = number if attempt < 6 else 0
-        args = KINDS[recipe.kind](rng, case, recipe.least)
-        for _, generator in recipe.own:
+        args = KINDS[kind][1](rng, case, least)
+        for _, generator in own:
             args.append(OWN[generator](rng, case, args))
         if side(args) is split:
             return args

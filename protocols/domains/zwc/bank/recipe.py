@@ -83,5 +83,31 @@ def _compiled(recipe: Recipe, arity: int) -> Callable[..., Any]:
     )
 
 
+def tables(name: str, noun: str, whole: bool = True) -> list[Recipe]:
+    """Recipes for the same function on tables: over everything, along rows, along columns."""
+    return [
+        row(
+            name,
+            "tables",
+            f"the {noun} of everything in `{{x}}`; the {noun} over all cells of `{{x}}`",
+            f"the {noun} over the whole of `{{x}}`",
+        ),
+        row(
+            name,
+            "tables",
+            f"the {noun} of each row of `{{x}}`; for each row of `{{x}}` the {noun}",
+            f"the {noun} along every row of `{{x}}`",
+            how="{x}, axis=1",
+        ),
+        row(
+            name,
+            "tables",
+            f"the {noun} of each column of `{{x}}`; for each column of `{{x}}` the {noun}",
+            f"the {noun} down every column of `{{x}}`",
+            how="{x}, axis=0",
+        ),
+    ][not whole :]
+
+
 def _split(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(";") if part.strip())

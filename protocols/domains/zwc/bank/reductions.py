@@ -1,6 +1,6 @@
 """One list or table to one number: totals, averages, spreads, extremes and their places."""
 
-from protocols.domains.zwc.bank.recipe import row
+from protocols.domains.zwc.bank.recipe import row, tables
 
 RECIPES = [
     row(
@@ -18,8 +18,9 @@ RECIPES = [
     row(
         "std",
         "reals",
-        "the population standard deviation of {them}; the standard deviation of {them}",
-        "how far {them} spread, as the standard deviation; the standard deviation among {them}",
+        "the population standard deviation of {them}; the standard deviation of {them} as a whole population",
+        "how far {them} spread, as a population standard deviation; "
+        "the population standard deviation among {them}",
     ),
     row(
         "ptp",
@@ -68,4 +69,128 @@ RECIPES = [
         "at which index {them} have their minimum",
         "the index where {them} are smallest; the position of the minimum among {them}",
     ),
+    row(
+        "var",
+        "reals",
+        "the population variance of {them}; the mean squared distance of {them} from their average",
+        "the variance of {them} as a whole population; the average squared deviation of {them}",
+    ),
+    row(
+        "std",
+        "reals",
+        "the sample standard deviation of {them}, dividing by n - 1",
+        "how far {them} spread, as a sample standard deviation (n - 1)",
+        how="{x}, ddof=1",
+        least=2,
+    ),
+    row(
+        "var",
+        "reals",
+        "the sample variance of {them}, dividing by n - 1",
+        "the variance of {them} as a sample (n - 1)",
+        how="{x}, ddof=1",
+        least=2,
+    ),
+    row(
+        "count_nonzero",
+        "sparse",
+        "how many of {them} are not zero; the number of nonzero entries among {them}",
+        "the count of {them} that differ from zero",
+        least=0,
+    ),
+    row(
+        "all",
+        "flags",
+        "whether all of {them} are true; whether every one of {them} is true",
+        "true if none of {them} is false, else false",
+        least=0,
+    ),
+    row(
+        "any",
+        "flags",
+        "whether at least one of {them} is true; whether any of {them} is true",
+        "true if {them} are not all false, else false",
+        least=0,
+    ),
+    row(
+        "percentile",
+        "reals q=percent",
+        "the `{q}`-th percentile of {them}; the value below which `{q}` percent of {them} lie",
+        "the percentile of {them} at `{q}` percent",
+        extra="a percentage `{q}`",
+    ),
+    row(
+        "quantile",
+        "reals q=fraction",
+        "the `{q}` quantile of {them}; the value below which the fraction `{q}` of {them} lies",
+        "the quantile of {them} at the fraction `{q}`",
+        extra="a fraction `{q}` between 0 and 1",
+    ),
+    row(
+        "trapezoid",
+        "positives",
+        "the area under the line through {them} at unit spacing, by the trapezoid rule; "
+        "the trapezoid-rule integral "
+        "of {them}",
+        "the integral over {them}, one unit apart, by trapezoids",
+        least=2,
+    ),
+    row(
+        "trapezoid",
+        "positives d=step",
+        "the area under the line through {them} at spacing `{d}`, by the trapezoid rule",
+        "the integral over {them}, `{d}` apart, by trapezoids",
+        how="{x}, dx={d}",
+        extra="a spacing `{d}`",
+        least=2,
+    ),
+    row(
+        "linalg.norm",
+        "reals",
+        "the Euclidean length of {them} as a vector; the square root of the sum of the squares of {them}",
+        "how long the vector of {them} is",
+    ),
+    row(
+        "nansum",
+        "gaps",
+        "the total of {them}, leaving out missing ones (NaN); the sum of {them} without the NaN entries",
+        "what {them} add up to if NaN entries are skipped",
+    ),
+    row(
+        "nanmean",
+        "gaps",
+        "the average of {them}, leaving out missing ones (NaN); the mean of {them} without the NaN entries",
+        "what {them} are on average if NaN entries are skipped",
+    ),
+    row(
+        "nanmedian",
+        "gaps",
+        "the median of {them}, leaving out missing ones (NaN); "
+        "the middle value of {them} without the NaN entries",
+        "the middle one of {them} by size if NaN entries are skipped",
+    ),
+    row(
+        "nanmax",
+        "gaps",
+        "the largest of {them}, leaving out missing ones (NaN); "
+        "the maximum of {them} without the NaN entries",
+        "the highest of {them} if NaN entries are skipped",
+    ),
+    row(
+        "nanmin",
+        "gaps",
+        "the smallest of {them}, leaving out missing ones (NaN); "
+        "the minimum of {them} without the NaN entries",
+        "the lowest of {them} if NaN entries are skipped",
+    ),
+    *tables("mean", "average"),
+    *tables("median", "median"),
+    *tables("sum", "total"),
+    *tables("max", "largest entry"),
+    *tables("min", "smallest entry"),
+    *tables("ptp", "range from smallest to largest entry"),
+    *tables("std", "population standard deviation"),
+    *tables("var", "population variance"),
+    *tables("argmax", "position of the largest entry", whole=False),
+    *tables("argmin", "position of the smallest entry", whole=False),
 ]

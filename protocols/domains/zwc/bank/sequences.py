@@ -1,6 +1,6 @@
 """One list to a list: running results, order, repetition, neighbours."""
 
-from protocols.domains.zwc.bank.recipe import each, row
+from protocols.domains.zwc.bank.recipe import row, tables
 
 RECIPES = [
     row(
@@ -54,5 +54,112 @@ RECIPES = [
         "{them} backwards; {them} with the last one first",
         least=0,
     ),
-    each("sqrt", "positives", "square root"),
+    row(
+        "gradient",
+        "reals",
+        "the slope at each of {them}, by central differences; the gradient of {them} at unit spacing",
+        "how steeply {them} change at every point, by differences of the neighbours",
+        least=2,
+    ),
+    row(
+        "flatnonzero",
+        "sparse",
+        "the positions of the nonzero entries of {them}; the indices at which {them} are not zero",
+        "where in the list {them} differ from zero, as positions",
+        least=0,
+    ),
+    row(
+        "bincount",
+        "codes",
+        "how often each of 0, 1, 2 and so on occurs among {them}; "
+        "the number of times that every integer from 0 "
+        "occurs in {them}",
+        "for 0, 1, 2 and so on the count of {them} that equal it",
+        least=0,
+    ),
+    row(
+        "trim_zeros",
+        "padded",
+        "{them} without the zeros at both ends; {them} after dropping leading and trailing zeros",
+        "{them}, the zeros at the start and the end removed",
+    ),
+    row(
+        "roll",
+        "reals k=shift",
+        "{them} shifted by `{k}` places, wrapping around; {them} rotated by `{k}` positions",
+        "{them} moved on by `{k}` places, those that fall off the end coming back at the start",
+        extra="a number of places `{k}`",
+    ),
+    row(
+        "repeat",
+        "reals k=times",
+        "each of {them} repeated `{k}` times in a row; {them} with every one written `{k}` times",
+        "a list where every one of {them} stands `{k}` times in succession",
+        extra="a number of times `{k}`",
+    ),
+    row(
+        "tile",
+        "reals k=times",
+        "the whole list of {them} repeated `{k}` times; "
+        "`{k}` copies of the list of {them}, one after another",
+        "the list of {them} as a whole, `{k}` times over",
+        extra="a number of times `{k}`",
+    ),
+    row(
+        "take",
+        "reals i=indices",
+        "{them} at the positions `{i}`; the entries of {them} with the indices `{i}`",
+        "those of {them} that stand at the places `{i}`, in that order",
+        extra="positions `{i}`",
+    ),
+    row(
+        "delete",
+        "reals i=index",
+        "{them} without the one at position `{i}`; {them} after removing index `{i}`",
+        "what remains of {them} when position `{i}` is taken out",
+        extra="a position `{i}`",
+    ),
+    row(
+        "insert",
+        "reals i=index v=number",
+        "{them} with `{v}` put in before position `{i}`; {them} after inserting `{v}` at index `{i}`",
+        "{them} with the new entry `{v}` at place `{i}`",
+        extra="a position `{i}`, a number `{v}`",
+    ),
+    row(
+        "append",
+        "reals v=number",
+        "{them} with `{v}` added at the end; {them} followed by `{v}`",
+        "{them} and then `{v}` as the last entry",
+        extra="a number `{v}`",
+        least=0,
+    ),
+    row(
+        "compress",
+        "reals m=mask",
+        "only {them} for which `{m}` is true; {them} selected by the truth values `{m}`",
+        "those of {them} that `{m}` marks as true",
+        how="{m}, {x}",
+        extra="a list of truth values `{m}`",
+    ),
+    row(
+        "searchsorted",
+        "ordered v=number",
+        "the position where `{v}` has to go to keep {them} sorted; "
+        "the index at which `{v}` fits into {them} in order",
+        "at which place `{v}` belongs among {them}, which are in order",
+        extra="a number `{v}`",
+        least=4,
+    ),
+    row(
+        "histogram",
+        "reals n=times",
+        "how many of {them} fall into each of `{n}` equal bins, and the bin edges; "
+        "the histogram of {them} with `{n}` "
+        "bins, as counts and edges",
+        "the counts of {them} in `{n}` intervals of equal width, together with the interval borders",
+        extra="a number of bins `{n}`",
+    ),
+    *tables("cumsum", "running total", whole=False),
+    *tables("cumprod", "running product", whole=False),
 ]

@@ -8,6 +8,7 @@ phrases each exist once for training and once, in other words, for the test.
 import random
 from dataclasses import dataclass
 
+from protocols.domains.zwc.bank.kinds import KINDS
 from protocols.domains.zwc.bank.recipe import Recipe
 from protocols.domains.zwc.bank.scenarios import SCENARIOS
 from protocols.records import Split
@@ -54,27 +55,32 @@ class Scenario:
 
 def scenarios(kind: str, split: Split) -> list[Scenario]:
     """The scenarios of a kind: lines of `scenarios.SCENARIOS`."""
-    return _PARSED[kind][split]
+    return _PARSED[KINDS[kind][0]][split]
 
 
-def given(scenario: Scenario, extra: str, split: Split, rng: random.Random) -> str:
-    """What comes in, in words, with slots for parameters still in `extra`."""
-    text = scenario.data
-    if "{" not in text:
-        names = [f"`{n}`" for n in scenario.names]
-        joined = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
-        text += " " + rng.choice(LINKS[split]).format(names=joined)
-    return f"{text} and {extra}" if extra else text
+def them(scenario: Scenario, split: Split, rng: random.Random) -> str:
+    """The scenario's data, referred to again."""
+    return rng.choice(NOUNS[split]).format(plural=scenario.plural)
 
 
 def statement(recipe: Recipe, scenario: Scenario, split: Split, rng: random.Random) -> str:
-    """One sentence or two that ask for what the recipe's function does."""
-    them = rng.choice(NOUNS[split]).format(plural=scenario.plural)
-    slots = dict(zip("xyz", scenario.names)) | {p: p for p, _ in recipe.own} | {"them": them}
-    text = rng.choice(FRAMES[split]).format(
-        given=given(scenario, recipe.extra, split, rng), what=rng.choice(recipe.phrases(split))
-    )
-    return text.format(**slots)
+    """What is asked for in a task of one function."""
+    noun = them(scenario, split, rng)
+    slots = dict(zip("xyz", scenario.names)) | {p: p for p, _ in recipe.own} | {"them": noun}
+    what = rng.choice(recipe.phrases(split)).format(**slots)
+    return sentence(scenario, what, split, rng, recipe.extra.format(**slots))
+
+
+def sentence(scenario: Scenario, what: str, split: Split, rng: random.Random, extra: str = "") -> str:
+    """A sentence or two that say what comes in, `extra` parameters included, and what goes out."""
+    given = scenario.data.format(**dict(zip("xyz", scenario.names)))
+    if given == scenario.data:
+        names = [f"`{n}`" for n in scenario.names]
+        joined = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
+        given += " " + rng.choice(LINKS[split]).format(names=joined)
+    if extra:
+        given += f" and {extra}"
+    return rng.choice(FRAMES[split]).format(given=given, what=what)
 
 
 def _parse(text: str) -> list[Scenario]:
