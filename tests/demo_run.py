@@ -143,6 +143,7 @@ class DemoRun:
         self._measure(Book.CLOSED, self.skill())
         self.store.finish_round(self.round)
         self._event("arena", f"round {self.round} finished")
+        self._settle()
 
     # --- parts ---
 
@@ -422,6 +423,9 @@ class DemoRun:
         before = self.clock
         self.clock += seconds
         self.store.add_stage(self.round, role, stage, before, seconds, numbers)
+        self._settle()
+
+    def _settle(self) -> None:
         with self.store.batch():
             for table, column in (
                 ("groups", "created"),

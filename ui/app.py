@@ -24,6 +24,7 @@ PAGES = {
 
 def main() -> None:
     st.set_page_config(page_title="taskspace", page_icon=":material/hub:", layout="wide")
+    blocks.tighten()
     page = st.navigation(list(PAGES.values()))
     asked = st.query_params.get("page")
     if asked in PAGES:  # ?page=… on any path; the rest of the address stays

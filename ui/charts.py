@@ -65,7 +65,7 @@ def timeline(rows: Rows) -> go.Figure:
     """Who worked when: one bar for each stage, one line for each role."""
     figure = go.Figure()
     names = [str(row["role"]) for row in rows]
-    for position, role in enumerate(theme.legend_order(sorted(set(names)), theme.ROLES)):
+    for position, role in enumerate(theme.legend_order(names, theme.ROLES)):
         mine = [row for row in rows if row["role"] == role]
         figure.add_bar(
             orientation="h",
@@ -180,10 +180,11 @@ def steps(rows: Rows) -> go.Figure:
 
 
 def times(rows: Rows) -> go.Figure:
-    """Seconds of each round, stacked by role."""
+    """Seconds of each round, stacked by role. Not the arena's: its stages enclose those of others."""
     figure = go.Figure()
+    rows = [row for row in rows if row["role"] != "arena"]
     rounds = sorted({row["round"] for row in rows})
-    for position, role in enumerate(theme.legend_order(sorted({row["role"] for row in rows}), theme.ROLES)):
+    for position, role in enumerate(theme.legend_order([row["role"] for row in rows], theme.ROLES)):
         spent = dict.fromkeys(rounds, 0.0)
         for row in rows:
             if row["role"] == role:
@@ -204,7 +205,7 @@ def times(rows: Rows) -> go.Figure:
 def solve_rates(rows: Rows) -> go.Figure:
     """Share of verified answers during collection, by round and step kind."""
     figure = go.Figure()
-    for position, step in enumerate(theme.legend_order(sorted({row["step"] for row in rows}), theme.STEPS)):
+    for position, step in enumerate(theme.legend_order([row["step"] for row in rows], theme.STEPS)):
         mine = [row for row in rows if row["step"] == step]
         figure.add_scatter(
             x=[row["round"] for row in mine],

@@ -18,6 +18,8 @@ from ui.safe import hover
 
 MARKS = 5_000  # more than this and neither the eye nor a browser gains from attempts
 
+TOPICS = 60  # more names than this cover what they name
+
 #: Ways to colour, and what each says.
 COLOURS = {
     "solve rate": "share of verified attempts on the task; an attempt's own reward",
@@ -67,11 +69,40 @@ def figure(space: TaskSpace, colour: str, chosen: str | None = None) -> tuple[go
         _by_name(made, drawn, places, colour, graph)
     else:
         _by_number(made, drawn, places, colour)
-    theme.style(made, 640, dragmode="pan", clickmode="event+select", hovermode="closest")
+    _topics(made, drawn, places)
+    theme.style(
+        made,
+        720,
+        dragmode="pan",
+        clickmode="event+select",
+        hovermode="closest",
+        uirevision="space",  # a redraw leaves the view where it was moved to
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": theme.GREY, "activecolor": theme.BLUE},
+    )
     made.update_layout(legend={"itemsizing": "constant"})
     made.update_xaxes(visible=False)
     made.update_yaxes(visible=False, scaleanchor="x", showgrid=False)
     return made, summarised
+
+
+def _topics(made: go.Figure, drawn: Sequence[Any], places: dict[str, Any]) -> None:
+    """The name of each topic above its tasks, as long as there is room for names."""
+    corners: dict[str, list[Any]] = {}
+    for name, node in drawn:
+        if node["kind"] == "task" and node["topics"]:
+            corners.setdefault(node["topics"][0], []).append(places[name])
+    if not 0 < len(corners) <= TOPICS:
+        return
+    made.add_scatter(
+        x=[sum(x for x, _ in found) / len(found) for found in corners.values()],
+        y=[max(y for _, y in found) + 1.4 for found in corners.values()],
+        text=[hover(topic, 24, 1) for topic in corners],
+        mode="text",
+        textposition="top center",
+        textfont={"size": 11, "color": theme.GREY},
+        hoverinfo="skip",
+        showlegend=False,
+    )
 
 
 def _lines(
@@ -146,10 +177,11 @@ def _marks(
     opacity: float = 1.0,
     high: float | None = None,
 ) -> None:
+    scale = _scale(places.values())
     marker: dict[str, Any] = {
         "color": colour,
         "opacity": opacity,
-        "size": [_size(node) for _, node in drawn],
+        "size": [_size(node, scale) for _, node in drawn],
         "symbol": ["square" if node["kind"] == "task" else "circle" for _, node in drawn],
         "line": {"width": 0},
     }
@@ -171,8 +203,17 @@ def _marks(
     )
 
 
-def _size(node: dict[str, Any]) -> float:
-    return min(10 + node["attempts"] ** 0.5, 20) if node["kind"] == "task" else 6
+def _scale(places: Iterable[Any]) -> float:
+    """About how many pixels a task spacing takes up when everything is in view."""
+    reach = max((max(abs(x), abs(y)) for x, y in places), default=1.0)
+    return 330 / max(reach, 1.0)
+
+
+def _size(node: dict[str, Any], scale: float) -> float:
+    """Diameter in pixels: small enough that attempts are seen round their task."""
+    if node["kind"] == "task":
+        return min(max(0.55 * scale, 5.0), 18.0)
+    return min(max(0.26 * scale, 3.0), 9.0)
 
 
 def summary(node: dict[str, Any]) -> str:

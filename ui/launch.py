@@ -109,6 +109,8 @@ def _spawn(runs_dir: Path, port: int, run: str | None) -> Screen:
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",
         "runner.magicEnabled": "false",
+        "theme.light.primaryColor": "#0072B2",
+        "theme.dark.primaryColor": "#56B4E9",
     }
     flags = [f"--{key}={value}" for key, value in options.items()]
     output = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the process)

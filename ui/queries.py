@@ -83,7 +83,7 @@ def roles(recent: list[Row]) -> list[Row]:
     begun = min(row["started"] for row in recent)
     span = max(max(row["started"] + row["seconds"] for row in recent) - begun, 1e-9)
     found = []
-    for role in sorted({row["role"] for row in recent}):
+    for role in dict.fromkeys(row["role"] for row in recent):
         mine = [row for row in recent if row["role"] == role]
         spent = sum(row["seconds"] for row in mine)
         made = {unit: sum(_number(row, unit) for row in mine) for unit in UNITS.get(role, ())}

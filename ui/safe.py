@@ -89,6 +89,9 @@ def hover(value: Any, width: int = 90, max_lines: int = 6) -> str:
     """
     text = value if isinstance(value, str) else str(value)
     text = reveal(text[: 4 * width * max_lines].replace("\t", " "))
+    if max_lines == 1:
+        flat = text.replace("\n", " ")
+        return escape(flat if len(flat) <= width else flat[: width - 1] + "…", quote=False)
     wrapped = [part[i : i + width] for part in text.split("\n") for i in range(0, max(len(part), 1), width)]
     if len(wrapped) > max_lines:
         wrapped = [*wrapped[: max_lines - 1], "…"]

@@ -13,7 +13,7 @@ BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PINK, YELLOW, GREY = "#56B4E9", "#CC79A7", "#D8C92F", "#8A8F98"
 HUES = (BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, GREY)
 #: From nothing to everything; lightness rises all the way, so it reads without hue.
-SCALE = "Cividis"
+SCALE = "Viridis"
 
 ROLES = {
     "proposer": PINK,
@@ -54,6 +54,11 @@ def style(figure: go.Figure, height: int = 260, **layout: Any) -> go.Figure:
 PLAIN = {"displayModeBar": False, "displaylogo": False}
 
 
+def rank(name: str, known: dict[str, str]) -> tuple[int, str]:
+    """Sorts known names in their own order, then the others by alphabet."""
+    return (list(known).index(name) if name in known else len(known), name)
+
+
 def legend_order(names: Sequence[str], known: dict[str, str]) -> list[str]:
-    """Known names in their own order, then the others by alphabet: colours stay put between redraws."""
-    return [name for name in known if name in names] + sorted(name for name in names if name not in known)
+    """Names in a fixed order, so that colours stay put between redraws."""
+    return sorted(set(names), key=lambda name: rank(name, known))

@@ -13,24 +13,23 @@ from ui import blocks, charts, queries, runs
 from ui.safe import line
 
 _DECISIONS = {
-    "round": st.column_config.NumberColumn("round", width=60),
-    "kind": "on",
-    "action": "decision",
-    "reason": "reason",
+    "round": st.column_config.NumberColumn("round", width=55),
+    "kind": st.column_config.TextColumn("on", width=75),
+    "action": st.column_config.TextColumn("decision", width=70),
+    "reason": st.column_config.TextColumn("reason", width=100),
     "figures": st.column_config.TextColumn("numbers", width="large"),
 }
 _UPDATES = {
-    "version": "made policy version",
-    "round": st.column_config.NumberColumn("round", width=60),
+    "version": st.column_config.NumberColumn("version", width=65),
+    "round": st.column_config.NumberColumn("round", width=55),
     "recipe": "recipe",
     "weight": "weight",
     "on": "learned on",
 }
 _SIBLINGS = {
     "idx": st.column_config.NumberColumn("attempt", width=70),
-    "category": st.column_config.TextColumn("verdict", width=130),
-    "reward": st.column_config.NumberColumn("reward", width=70),
-    "sampled": st.column_config.NumberColumn("tokens", width=70),
+    "category": st.column_config.TextColumn("verdict", width=110),
+    "reward": st.column_config.NumberColumn("reward", width=60),
     "response": st.column_config.TextColumn("answer", width="large"),
 }
 _SPEAKERS = {"system": "System", "user": "To the model", "assistant": "The model, earlier"}

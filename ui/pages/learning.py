@@ -70,6 +70,7 @@ def learning() -> None:
         st.subheader("Closed book, by topic")
         blocks.figure_or_nothing(seen["topics"], "topics", "Accuracy by topic and policy version")
         st.subheader("Where the time goes")
+        st.caption("Verifiers judge while solvers play, so a stack may be taller than its round was long.")
         blocks.figure_or_nothing(seen["times"], "times", "Seconds of each round by role")
     if seen["evaluations"]:
         st.subheader("Evaluations")

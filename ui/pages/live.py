@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from memory.reader import RunReader
-from ui import blocks, charts, queries, runs
+from ui import blocks, charts, queries, runs, theme
 from ui.safe import line
 
 _EVENTS = {
@@ -31,6 +31,9 @@ _PROPOSALS = {
 }
 
 
+_CLOSED = "Newest accuracy on held-out tasks without the documentation, and the change since the first."
+
+
 def _gather(reader: RunReader) -> dict[str, Any]:
     """Everything the page shows, figures included: built once for each version of the run."""
     recent = queries.stages(reader)
@@ -45,7 +48,7 @@ def _gather(reader: RunReader) -> dict[str, Any]:
         "closed": closed,
         "growth": charts.growth(grown) if grown else None,
         "accuracy": charts.accuracy(evaluations) if evaluations else None,
-        "roles": queries.roles(recent),
+        "roles": sorted(queries.roles(recent), key=lambda row: theme.rank(row["role"], theme.ROLES)),
         "timeline": charts.timeline(recent) if recent else None,
         "fates": charts.fates(fates) if fates else None,
         "proposals": queries.recent_proposals(reader),
@@ -104,21 +107,16 @@ def _headline(seen: dict[str, Any]) -> None:
     gained = f"{100 * (accuracy - closed[0]['accuracy']):+.1f} points" if len(closed) > 1 else None
     rounds = f" of {seen['rounds']}" if isinstance(seen["rounds"], int) else ""
     judged = numbers["attempts"] - numbers["infra_errors"]
-    cells = st.columns(6)
-    cells[0].metric("Closed-book accuracy", blocks.percent(accuracy), gained, border=True)
-    cells[1].metric(
-        "Round", f"{numbers['round']}{rounds}", border=True, help="A round: collect, verify, learn."
-    )
-    cells[2].metric("Policy version", numbers["policy_version"], border=True)
-    cells[3].metric(
-        "Tasks", f"{numbers['tasks']:,}", border=True, help="Training tasks, proposed ones included."
-    )
-    cells[4].metric(
-        "Attempts", f"{numbers['attempts']:,}", border=True, help="Collected; evaluation not counted."
-    )
+    cells = st.columns([1.25, 1, 1, 1, 1, 1.1])
+    box: dict[str, Any] = {"border": True, "height": "stretch"}
+    cells[0].metric("Closed book", blocks.percent(accuracy), gained, help=_CLOSED, **box)
+    cells[1].metric("Round", f"{numbers['round']}{rounds}", help="Collect, verify, learn, publish.", **box)
+    cells[2].metric("Policy version", numbers["policy_version"], help="One more at each update.", **box)
+    cells[3].metric("Tasks", f"{numbers['tasks']:,}", help="For training, proposed ones included.", **box)
+    cells[4].metric("Attempts", f"{numbers['attempts']:,}", help="Collected; evaluation not counted.", **box)
     share = f"{100 * numbers['verified'] / judged:.0f} % of judged" if judged else None
     cells[5].metric(
-        "Verified", f"{numbers['verified']:,}", share, delta_color="off", delta_arrow="off", border=True
+        "Verified", f"{numbers['verified']:,}", share, delta_color="off", delta_arrow="off", **box
     )
     facts = f"last sign of life {blocks.clock(seen['last'])}"
     if numbers["infra_errors"]:
