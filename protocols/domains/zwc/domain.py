@@ -97,7 +97,8 @@ class ZwcDomain:
                 attempt_id="", reward=0.0, category="malformed", evidence={"detail": "no fenced code"}
             )
         return Program(
-            source=source,
+            # The package is there whether the answer imports it or not, as in SE-Bench's harness.
+            source=f"{source}\nimport {self.library.package}\n",
             entry_point=task.payload["entry_point"],
             cases=tuple(tuple(unpack(c["args"])) for c in task.payload["cases"]),
             library=self.library.blob,
