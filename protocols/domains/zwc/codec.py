@@ -14,15 +14,18 @@ Does not cover: sets, and objects of classes other than `Array` (subclasses of p
 import json
 import math
 from collections.abc import Callable, Iterator
-from types import EllipsisType, NoneType
+from functools import lru_cache
+from types import NoneType
 from typing import Any
 
 MAX_BYTES = 64 << 20  # of one message
 MAX_DEPTH = 60  # of nested containers
 MAX_NODES = 4_000_000  # containers and tagged values in one message; stops shared references from exploding
-MAX_RANGE = 4_000_000  # a range is short to write and long to expand
+MAX_RANGE = 4_000_000  # a range is short to write and long to expand; so are axes beside an empty one
+MAX_AXES = 64  # as many as NumPy has
 PLAIN = frozenset({NoneType, bool, int, float, str})
 TYPES = {t.__name__: t for t in (bool, int, float, complex, str, bytes, object, list, tuple, dict)}
+_TYPE_NAMES = {t: name for name, t in TYPES.items()}
 
 
 class CodecError(ValueError):
@@ -58,13 +61,13 @@ class Array:
 
 def nested(array: Array) -> Any:
     """The array as nested lists; a scalar if it has no axes."""
-    values: list[Any] = Array._values.__get__(array)  # type: ignore[attr-defined]
-    shape: tuple[int, ...] = Array._shape.__get__(array)  # type: ignore[attr-defined]
+    values: list[Any] = _values(array)
+    shape: tuple[int, ...] = _shape(array)
     if not shape:
         return values[0]
-    for length in reversed(shape[1:]):
-        count = len(values) // length if length else math.prod(shape[:-1])
-        values = [values[i * length : (i + 1) * length] for i in range(count)]
+    for axis in range(len(shape) - 1, 0, -1):
+        length = shape[axis]
+        values = [values[i * length : (i + 1) * length] for i in range(math.prod(shape[:axis]))]
     return values
 
 
@@ -103,15 +106,11 @@ def decode(
     """
     if len(data) > MAX_BYTES:
         raise CodecError("too much data: more than 64 MiB")
-    if array is Array and function is None:
-        loads = _decode
-    else:
-        loads = json.JSONDecoder(object_hook=_unpacker(array, function)).decode
     try:
-        return loads(data.decode("ascii"))
+        return decoder(array, function)(data.decode("ascii"))
     except CodecError:
         raise
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         raise CodecError(f"not an encoded value ({type(error).__name__})") from None
 
 
@@ -172,8 +171,8 @@ class _Packer:
             return {"e": 0}
         if isinstance(value, range):
             return {"r": [value.start, value.stop, value.step]}
-        if isinstance(value, type) and TYPES.get(value.__name__) is value:
-            return {"y": value.__name__}
+        if isinstance(value, type) and value in _TYPE_NAMES:
+            return {"y": _TYPE_NAMES[value]}
         if isinstance(value, list):
             return self.items(list.copy(value), depth)
         if isinstance(value, tuple):
@@ -190,7 +189,7 @@ class _Packer:
     def array(self, value: Array, depth: int) -> Any:
         if self.arrays is not None:
             self.arrays.append(value)
-        shape, dtype, values = value._shape, value._dtype, value._values
+        shape, dtype, values = _shape(value), _dtype(value), _values(value)
         if dtype.startswith("complex"):
             values = [part for number in values for part in (number.real, number.imag)]
         return {"a": [list(shape), dtype, self.items(values, depth)]}
@@ -200,17 +199,25 @@ def kind_name(value: Any) -> str:
     return repr(type.__getattribute__(type(value), "__name__"))
 
 
+#: Read past anything that a subclass may have put in the way.
+_values = Array.__dict__["_values"].__get__
+_shape = Array.__dict__["_shape"].__get__
+_dtype = Array.__dict__["_dtype"].__get__
+
+
 def _unpacker(
     array: Callable[[tuple[int, ...], str, list[Any]], Any], function: Callable[[int], Any] | None
 ) -> Callable[[dict[str, Any]], Any]:
     def make_array(parts: list[Any]) -> Any:
         shape, dtype, values = parts
+        if type(dtype) is not str or type(values) is not list or len(shape) > MAX_AXES:
+            raise CodecError("not an encoded value (array)")
+        if not all(type(n) is int and n >= 0 for n in shape) or math.prod(n or 1 for n in shape) > MAX_RANGE:
+            raise CodecError("not an encoded value (shape of an array)")
+        if math.prod(shape) * (2 if dtype.startswith("complex") else 1) != len(values):
+            raise CodecError("not an encoded value (array of another size)")
         if dtype.startswith("complex"):
             values = list(map(complex, values[::2], values[1::2]))
-        if type(dtype) is not str or not all(type(n) is int and n >= 0 for n in shape):
-            raise CodecError("not an encoded value (array)")
-        if math.prod(shape) != len(values):
-            raise CodecError("not an encoded value (array of another size)")
         return array(tuple(shape), dtype, values)
 
     def make_range(parts: list[int]) -> range:
@@ -245,6 +252,11 @@ def _unpacker(
     return unpack
 
 
+@lru_cache(maxsize=64)
+def decoder(
+    array: Callable[[tuple[int, ...], str, list[Any]], Any], function: Callable[[int], Any] | None
+) -> Callable[[str], Any]:
+    return json.JSONDecoder(object_hook=_unpacker(array, function)).decode
+
+
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_decode = json.JSONDecoder(object_hook=_unpacker(Array, None)).decode
-_ = EllipsisType

@@ -16,22 +16,24 @@ Runs from its own folder with the standard library and the real module only. Doe
 time and memory, which are the business of whoever runs the process.
 """
 
-import builtins
 import importlib
-import inspect
 import json
 import operator
-import re
 import sys
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from .codec import MAX_BYTES, Array, CodecError, decode, encode
+from .codec import Array, CodecError, decode, encode
+from .scrub import Scrubber
+from .signatures import parameters
 
 MAX_ELEMENTS = 4_000_000  # of one array that is sent back; broadcasting makes huge ones for nothing
 MAX_NESTING = 16  # of library calls inside callables inside library calls
 CallBack = Callable[[bytes], bytes]
+FAILED = encode(("failed",))
+_ANSWER = encode(("answer",))[:-2]
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -47,12 +49,14 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
     "in": operator.contains,
 }
-#: What a sentinel default means, by parameter, where a signature has to show something.
-_MEANT = {"keepdims": "False", "where": "True", "initial": "None"}
 
 
 class _CallableFailed(Exception):
     """A callable that the program passed raised; the program knows why."""
+
+
+class _Lost(BaseException):
+    """`call_back` raised. No library code in between may take that for an error of its own."""
 
 
 class Service:
@@ -61,6 +65,7 @@ class Service:
     Attributes:
         calls: obfuscated names of the public functions called, in order; the owner clears it. Operators
             and indexing are no calls.
+        public: obfuscated names of all functions, all that `client.build` needs.
         shake: perturb the results of public functions, array constructors excepted.
     """
 
@@ -70,6 +75,7 @@ class Service:
         self.module: str = content["module"]
         self.calls: list[str] = []
         self.shake = False
+        self.public: list[str] = list(content["entries"].values())
         root = importlib.import_module(self.module)
         self._numpy: Any = sys.modules.get("numpy")
         self._functions: dict[str, Callable[..., Any]] = {}
@@ -78,6 +84,7 @@ class Service:
         self._constructors = {content["entries"].get(name) for name in content["constructors"]}
         self._scrub = Scrubber(self.package, self.module, content["entries"])
         self._depth = 0
+        self._arrays: list[Any] = []  # of the request at hand
         self._kinds: dict[str, Callable[..., Any]] = {
             "call": self._call,
             "operate": lambda symbol, a, b: _OPERATORS[symbol](a, b),
@@ -91,7 +98,10 @@ class Service:
         }
 
     def handle(self, request: bytes, call_back: CallBack | None = None) -> bytes:
-        """The reply to one request. `call_back` sends a question to the client and gives its next message."""
+        """The reply to one request. `call_back` sends a question to the client and gives its next message.
+
+        Raises nothing, except what `call_back` itself raises.
+        """
         if self._depth >= MAX_NESTING:
             return encode(("error", "RecursionError", "calls nested too deep"))
         self._depth += 1
@@ -101,22 +111,24 @@ class Service:
             return encode(("error", "RuntimeError", "the callable failed"))
         except CodecError as error:
             return encode(("error", "TypeError", str(error)))
+        except _Lost as lost:
+            if self._depth > 1:
+                raise
+            assert lost.__cause__ is not None
+            raise lost.__cause__ from None
         except Exception as error:
             return encode(("error", _builtin(error), self._scrub(_message(error))))
         finally:
             self._depth -= 1
 
     def _reply(self, request: bytes, call_back: CallBack | None) -> bytes:
-        arrays: list[Any] = []
-
-        def array(shape: tuple[int, ...], dtype: str, values: list[Any]) -> Any:
-            arrays.append(self._to_numpy(shape, dtype, values))
-            return arrays[-1]
-
-        def function(number: int) -> Callable[..., Any]:
-            return self._proxy(number, call_back)
-
-        kind, *parts = decode(request, array, function)
+        outer, self._arrays = self._arrays, []
+        try:
+            function = None if call_back is None else partial(self._proxy, call_back)
+            kind, *parts = decode(request, self._received, function)
+            arrays = self._arrays
+        finally:
+            self._arrays = outer
         if kind not in self._kinds:
             raise CodecError(f"unknown request {kind!r:.40}")
         before = [a.tobytes() for a in arrays] if kind in ("call", "set") else []
@@ -124,25 +136,31 @@ class Service:
         changed = [[i, self._plain(arrays[i])] for i, was in enumerate(before) if arrays[i].tobytes() != was]
         return encode(("ok", value, changed))
 
+    def _received(self, shape: tuple[int, ...], dtype: str, values: list[Any]) -> Any:
+        self._arrays.append(self._to_numpy(shape, dtype, values))
+        return self._arrays[-1]
+
     def _call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self.calls.append(name)
         value = self._functions[name](*args, **kwargs)
         return self._shaken(value) if self.shake and name not in self._constructors else value
 
-    def _proxy(self, number: int, call_back: CallBack | None) -> Callable[..., Any]:
+    def _proxy(self, call_back: CallBack, number: int) -> Callable[..., Any]:
         """What stands here for a callable of the program."""
-        if call_back is None:
-            raise CodecError("callables cannot be passed here")
+
+        def ask(message: bytes) -> bytes:
+            try:
+                return call_back(message)
+            except BaseException as error:
+                raise _Lost from error
 
         def proxy(*args: Any, **kwargs: Any) -> Any:
-            question = ("question", number, self._plain(list(args)), self._plain(kwargs))
-            message = call_back(encode(question))
-            while True:
-                if message.startswith(b'{"t":["failed"'):
+            message = ask(encode(("question", number, self._plain(list(args)), self._plain(kwargs))))
+            while not message.startswith(_ANSWER):
+                if message == FAILED:
                     raise _CallableFailed
-                if message.startswith(b'{"t":["answer"'):
-                    return decode(message, self._to_numpy)[1]
-                message = call_back(self.handle(message, call_back))
+                message = ask(self.handle(message, call_back))
+            return decode(message, self._to_numpy, None)[1]
 
         return proxy
 
@@ -196,8 +214,9 @@ class Service:
         return Array(value.shape, str(value.dtype), values)
 
     def _repr(self, array: Any) -> str:
-        text = self._numpy.array_repr(array)
-        return f"{self.package.upper()}Array" + text[text.index("(") :]
+        name = f"{self.package.upper()}Array"
+        inner = self._numpy.array_repr(array).partition("(")[2]
+        return f"{name}({inner}".replace("\n", "\n" + " " * (len(name) - len("array")))
 
     def _shaken(self, value: Any) -> Any:
         """The same value elsewhere: of the same type, shape and structure, deterministic."""
@@ -247,92 +266,6 @@ def resolve(root: Any, dotted: str) -> Callable[..., Any]:
     return root
 
 
-def parameters(function: Callable[..., Any]) -> list[list[Any]]:
-    """Parameters as [name, kind (`inspect` number), default as text or None]. Empty when unknown.
-
-    Functions in C without a signature of their own are read from the first line of their docstring.
-    """
-    try:
-        found = inspect.signature(function)
-    except (ValueError, TypeError):
-        found = None
-    if found is None or [p.kind for p in found.parameters.values()] == [2, 4]:
-        found = _from_docstring(function) or found
-    if found is None:
-        return [["args", 2, None], ["kwargs", 4, None]]
-    shown: list[list[Any]] = []
-    for p in found.parameters.values():
-        default = None if p.default is p.empty else _default(p.name, p.default)
-        shown.append([p.name, int(p.kind), default])
-    return shown
-
-
-def _from_docstring(function: Callable[..., Any]) -> inspect.Signature | None:
-    """`name(a, b, /, out=None, *, order='K'[, signature])` as a signature."""
-    line = re.match(r"\s*\w+\((.*?)\)\s*(\n|$)", function.__doc__ or "", re.DOTALL)
-    if line is None:
-        return None
-    text = re.sub(r"\[(\w+)\s*,\]", r"\1,", line[1].replace("\n", " "))  # [start,]
-    text = re.sub(r"\[\s*,?\s*(\w+)\s*,?\s*\]", r", \1=None", text)  # [, step,]
-    try:
-        made: dict[str, Any] = {}
-        exec(f"def f({text}): ...", made)
-        return inspect.signature(made["f"])
-    except SyntaxError:
-        return None
-
-
-def _default(name: str, value: Any) -> str:
-    if value is None or isinstance(value, (bool, int, float, complex, str, tuple)):
-        return repr(value)
-    if isinstance(value, type) and value.__module__ == "builtins":
-        return value.__name__
-    return _MEANT.get(name, "...")
-
-
-class Scrubber:
-    """Takes original names out of a text: in code positions always, in prose only unmistakable ones."""
-
-    #: Names that are ordinary words too: in prose they stay.
-    WORDS = frozenset(
-        "absolute add all any append array average ceil choose clip compress copy cross cos degrees delete "
-        "diagonal digitize divide dot equal exp extract fill fix flip floor full gradient greater histogram "
-        "identity imag inner insert invert less log max maximum mean median min minimum mod multiply "
-        "negative nonzero ones outer pad partition percentile place poly positive power prod product put "
-        "quantile radians ravel real reciprocal remainder repeat require reshape resize roll rotate round "
-        "select shape sign sin size solve sort split square stack std subtract sum take tan tile trace "
-        "transpose true_divide unique var variance where zeros norm rank inv eye array_equal fabs comb dist "
-        "factorial pow mode e pi stdev correlation".split()
-    )
-
-    def __init__(self, package: str, module: str, entries: dict[str, str]) -> None:
-        self._package = package
-        self._module = module
-        self._public = {name: f"{package}.{public}" for name, public in entries.items()}
-        for name, public in entries.items():  # a bare name means the main one
-            self._public.setdefault(name.rpartition(".")[2], f"{package}.{public}")
-        names = sorted(map(re.escape, self._public), key=len, reverse=True)
-        prefix = rf"(?:{re.escape(module)}\.|np\.|_)"
-        self._pattern = re.compile(
-            rf"(?P<prefix>{prefix})?\b(?P<name>{'|'.join(names) or '(?!)'})(?:_dispatcher)?\b(?P<code>\(|['`\"])?"
-        )
-
-    def __call__(self, text: str) -> str:
-        text = re.sub(rf"\b_?({'|'.join(map(re.escape, self._public)) or '(?!)'})_dispatcher\b", r"\1", text)
-        text = self._pattern.sub(self._replace, text)
-        text = re.sub(rf"\b(?:{re.escape(self._module)}|np)\.[\w.]+", f"a function of {self._package}", text)
-        text = re.sub(r"(?i)\bnumpy\b", self._package, text)
-        return text.replace("ndarray", f"{self._package.upper()}Array")
-
-    def _replace(self, match: re.Match[str]) -> str:
-        name, code = match["name"], match["code"] or ""
-        before = match.string[: match.start()][-1:]
-        quoted = code in ("'", "`", '"') and before == code
-        if match["prefix"] or code == "(" or quoted or name not in self.WORDS:
-            return self._public[name] + code
-        return match[0]
-
-
 def _builtin(error: Exception) -> str:
     """Name of the nearest builtin class of an exception."""
     for kind in type(error).__mro__:
@@ -365,10 +298,7 @@ def serve(blob: bytes, read: Callable[[], bytes], write: Callable[[bytes], None]
 
     def call_back(question: bytes) -> bytes:
         write(question)
-        return read() or encode(("failed",))
+        return read() or FAILED
 
     while request := read():
         write(service.handle(request, call_back))
-
-
-_ = (builtins, MAX_BYTES)

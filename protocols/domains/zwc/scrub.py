@@ -1,0 +1,66 @@
+"""Takes original names out of texts: in code positions always, in prose where they are unmistakable.
+
+Prose keeps ordinary words: "the mean along an axis" is English, `mean(a)`, 'mean', np.mean and mean.at are
+code, and "argsort" is no English in any position. Standard library only.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+
+_ENGLISH = """
+absolute add all any append array average ceil choose clip compress copy correlate cos cross degrees delete
+diagonal diff digitize divide dot e equal exp extract factorial fill fix flip floor full gradient greater
+histogram identity inner insert inv inverse invert less log max maximum mean median min minimum mod mode
+modf multiply negative norm outer pad partition percentile pi place poly positive power prod product put
+quantile rank ravel real reciprocal remainder repeat require reshape resize roll rotate round select shape
+sign sin size solve sort split square stack std subtract sum take tan tile trace transpose trim union unique
+var variance where correlation covariance fabs comb dist fsum pow degrees radians perm tri
+"""
+#: Original names that are ordinary words, parameters or mathematics too: bare in prose they stay.
+WORDS = frozenset(_ENGLISH.split())
+
+
+class Scrubber:
+    """Rewrites texts for one library. `entries` maps original to obfuscated dotted names."""
+
+    def __init__(self, package: str, module: str, entries: Mapping[str, str]) -> None:
+        self.package = package
+        self.array = f"{package.upper()}Array"
+        self.public = {name: f"{package}.{public}" for name, public in entries.items()}
+        for name, public in entries.items():  # bare, a name of a namespace means its function too
+            self.public.setdefault(name.rpartition(".")[2], f"{package}.{public}")
+        names = "|".join(map(re.escape, sorted(self.public, key=len, reverse=True))) or "(?!)"
+        self.root = rf"(?:{re.escape(module)}|np)"
+        self._known = re.compile(
+            rf"(?P<root>\b{self.root}\.)?(?<![\w.])(?P<name>{names})(?!\w)(?P<after>\s?\(|\.(?=\w)|['`\"])?"
+        )
+        self._dispatcher = re.compile(rf"\b_({names})_dispatcher\b")
+        self._unknown = re.compile(rf"\b{self.root}\.[\w.]*\w")
+        self._module = re.compile(rf"(?i)\b{re.escape(module)}\b|\bnumpy\b|\bnp\b")
+
+    def __call__(self, text: str, keep: Collection[str] = ()) -> str:
+        """The text without original names. Quoted names of `keep` (parameters) stay."""
+        text = self.known(text, keep)
+        text = self._unknown.sub(f"another function of {self.package}", text)
+        text = re.sub(r"\b(\w+\.)?ndarray(s?)\b", rf"{self.array}\2", text)
+        return self._module.sub(self.package, text)
+
+    def known(self, text: str, keep: Collection[str] = ()) -> str:
+        """Only the names of this library replaced."""
+
+        def replace(match: re.Match[str]) -> str:
+            name, after = match["name"], match["after"] or ""
+            before = text[match.start() - 1 : match.start()]
+            quoted = after in ("'", "`", '"') and before == after and name not in keep
+            called = after.strip() == "(" or after == "."
+            if match["root"] or called or quoted or (name not in WORDS and name not in keep):
+                return self.public[name] + after
+            return match[0]
+
+        return self._known.sub(replace, self._dispatcher.sub(r"\1", text))
+
+    def mentions_unknown(self, text: str) -> bool:
+        """Does it speak of a function or attribute that this library does not have?"""
+        rest = self.known(text)
+        rest = re.sub(rf"\b{self.root}\.ndarray\b(?!\.)", self.array, rest)
+        return bool(self._unknown.search(rest) or re.search(r"\bndarray\.\w", rest))
