@@ -6,7 +6,7 @@ for by its id comes whole, as records. An attempt counts as verified when its re
 
 from typing import Any
 
-from memory import selects
+from memory import questions, selects
 from memory.codec import from_json
 from memory.reading import ReadOnly, where
 from memory.selects import parsed
@@ -245,16 +245,28 @@ class EpisodeReader(ReadOnly):
             children=self._light("g.parent_attempt_id = ?", attempt_id),
         )
 
-    # --- the questions a reviewer asks; `docs/store.md` shows them for the sqlite3 shell ---
+    # --- the questions of `memory.questions` ---
 
     def trained_update(self, version: int) -> list[dict[str, Any]]:
         """Which episodes trained an update, in the order of its samples."""
-        found = self.rows(
-            f"""SELECT s.position, s.weight, e.* FROM samples s JOIN ({_SUMMARY}) e ON e.id = s.attempt_id
-            WHERE s.version = ? ORDER BY s.position""",
-            [version],
-        )
-        return [parsed(row) for row in found]
+        return self._asked(questions.TRAINED, version=version)
+
+    def decisions_behind(self, attempt_id: str) -> list[dict[str, Any]]:
+        """Which decisions of the curator led to an attempt, and what was decided about it afterwards."""
+        return self._asked(questions.DECISIONS, attempt=attempt_id)
+
+    def verdict_of(self, attempt_id: str) -> dict[str, Any] | None:
+        """What the verifier saw of an attempt, and what it said."""
+        return next(iter(self._asked(questions.VERDICT, attempt=attempt_id)), None)
+
+    def weights_of(self, attempt_id: str) -> dict[str, Any] | None:
+        """Which update made the weights that generated an attempt. None: the model as it came."""
+        found = self._asked(questions.WEIGHTS, attempt=attempt_id)
+        return found[0] if found and found[0]["path"] is not None else None
+
+    def lineage(self, attempt_id: str) -> list[dict[str, Any]]:
+        """An attempt's history, oldest first, with itself at the end."""
+        return self._asked(questions.LINEAGE, attempt=attempt_id)
 
     def updates_trained_on(self, attempt_id: str) -> list[dict[str, Any]]:
         """Which updates learned from an attempt: version, recipe, weight, and the prompt as learned."""
@@ -269,28 +281,10 @@ class EpisodeReader(ReadOnly):
         )
         return [{**parsed(row), "prompt": from_json(row["prompt_json"], Prompt)} for row in found]
 
-    def decisions_behind(self, attempt_id: str) -> list[dict[str, Any]]:
-        """Which decisions of the curator led to an attempt, and what was decided about it afterwards."""
-        found = self.rows(
-            """SELECT d.seq, d.id, d.round, d.kind, d.subject_id, d.action, d.reason, d.numbers_json,
-              d.created
-            FROM attempts a
-            JOIN groups g ON g.id = a.group_id
-            LEFT JOIN proposals p ON p.task_id = g.task_id
-            JOIN decisions d ON d.subject_id IN (p.id, g.task_id, g.start_id, g.id, a.id)
-            WHERE a.id = ? GROUP BY d.seq ORDER BY d.seq""",
-            [attempt_id],
-        )
-        return [parsed(row) for row in found]
+    def _asked(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
+        return [parsed(row) for row in self.rows(sql, parameters)]
 
-    def weights_of(self, attempt_id: str) -> dict[str, Any] | None:
-        """Which weights generated an attempt: version, checkpoint, checksum. None: the untrained model."""
-        return self.row(
-            """SELECT u.version, u.round, u.recipe, u.samples, u.path, u.checksum FROM attempts a
-            JOIN groups g ON g.id = a.group_id JOIN updates u ON u.version = g.policy_version
-            WHERE a.id = ?""",
-            [attempt_id],
-        )
+    # --- learning ---
 
     def verified_attempts(
         self, where_sql: str | None = None, parameters: tuple[Any, ...] = (), min_reward: float = 1.0
