@@ -1,0 +1,111 @@
+"""Weights into a model that is already there, and the proof that they are the ones that were published."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from actors.engines.base import Weights
+from memory.checkpoints import weights_checksum
+from protocols.errors import EngineError, TaskspaceError
+
+
+def load_model(path: Path, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+    """A causal language model in evaluation mode, and its tokenizer.
+
+    Raises:
+        EngineError: the folder holds none that transformers can read.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # progress bars are the command line's business
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        cause = str(error).strip().partition("\n")[0][:200]
+        raise EngineError(f"No causal language model to be read in {path}: {cause}") from error
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+    return model.to(device).eval().requires_grad_(False), tokenizer
+
+
+def replace_weights(model: Any, folder: Path, checksum: str | None) -> None:
+    """Copy a folder's safetensors into the model, tensor by tensor. Nothing is touched if they do not fit.
+
+    Raises:
+        EngineError: missing or other weights than published; both sides are in the message.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if checksum is not None:
+        try:
+            found = weights_checksum(folder)
+        except (OSError, TaskspaceError) as error:
+            raise EngineError(f"Weights in {folder} cannot be read: {error}") from error
+        if found != checksum:
+            raise EngineError(f"Weights in {folder} have checksum {found}, but {checksum} was published")
+    targets = model.state_dict(keep_vars=True)
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise EngineError(f"No *.safetensors in {folder}; give a Hugging Face folder with weights")
+    try:
+        offered: dict[str, tuple[int, ...]] = {}
+        for file in files:
+            with safe_open(file, framework="pt") as tensors:
+                offered |= {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+        _check_fit(folder, targets, offered)
+        for file in files:
+            with safe_open(file, framework="pt") as tensors:
+                for name in tensors.keys():  # noqa: SIM118  (not a mapping)
+                    targets[name].copy_(tensors.get_tensor(name))
+    except (OSError, SafetensorError) as error:
+        raise EngineError(f"Weights in {folder} cannot be read: {error}") from error
+
+
+def _check_fit(folder: Path, targets: dict[str, torch.Tensor], offered: dict[str, tuple[int, ...]]) -> None:
+    unknown = sorted(set(offered) - set(targets))
+    # Tied weights are one tensor under two names; one of them is enough.
+    filled = {targets[name].data_ptr() for name in offered if name in targets}
+    missing = sorted(name for name, tensor in targets.items() if tensor.data_ptr() not in filled)
+    shapes = [
+        f"{name} {shape} instead of {tuple(targets[name].shape)}"
+        for name, shape in offered.items()
+        if name in targets and shape != tuple(targets[name].shape)
+    ]
+    for what, names in (("unknown", unknown), ("missing", missing), ("of another shape", shapes)):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise EngineError(f"Weights in {folder} do not fit the served model; {what}: {names[0]}{more}")
+
+
+def sequence_logprobs(model: Any, ids: tuple[int, ...]) -> list[float]:
+    """Log-probability (nats) of each id after the first, given those before it. Logits in float32."""
+    tokens = torch.tensor([ids], device=model.device)
+    logits = model(input_ids=tokens, use_cache=False).logits[0, :-1].float()
+    return logits.log_softmax(-1).gather(-1, tokens[0, 1:, None])[:, 0].tolist()  # type: ignore[no-any-return]
+
+
+def check_probe(model: Any, weights: Weights, tolerance: float) -> None:
+    """Compare log-probabilities of the probe with those the learner computed.
+
+    Raises:
+        EngineError: one differs by more than `tolerance` nats; both sides are in the message.
+    """
+    if not weights.probe_ids:
+        return
+    found = sequence_logprobs(model, weights.probe_ids)
+    if len(found) != len(weights.probe_logprobs):
+        raise EngineError(
+            f"Weights version {weights.version}: {len(weights.probe_logprobs)} probe values for {len(found)} ids"
+        )
+    worst = max(range(len(found)), key=lambda i: abs(found[i] - weights.probe_logprobs[i]))
+    if not abs(found[worst] - weights.probe_logprobs[worst]) <= tolerance:  # NaN must not pass
+        raise EngineError(
+            f"Weights version {weights.version} from {weights.path} are not what was published: probe token "
+            f"{worst + 1} has log-probability {found[worst]:.4f} here and {weights.probe_logprobs[worst]:.4f} "
+            f"in the learner (engine.probe_tolerance {tolerance})"
+        )
