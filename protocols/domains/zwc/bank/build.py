@@ -87,13 +87,16 @@ def demonstrations(library: Named, count: int, seed: int, exclude: Sequence[str]
     return build_tasks(library, chosen, Split.TRAIN, "single", 1, seed)
 
 
-def _single(library: Named, name: str, split: Split, position: int, seed: int, seen: set[str]) -> Task:
-    """The task of a function at a position. Further recipes of a function are each three times rarer."""
-    variants = RECIPES[name]
+def recipe_at(name: str, position: int) -> Recipe:
+    """The recipe of a function's task number `position`. Each further recipe is three times rarer."""
     rank, number = 0, position + 1
     while number % 3 == 0:
         rank, number = rank + 1, number // 3
-    recipe = variants[min(rank, len(variants) - 1)]
+    return RECIPES[name][min(rank, len(RECIPES[name]) - 1)]
+
+
+def _single(library: Named, name: str, split: Split, position: int, seed: int, seen: set[str]) -> Task:
+    recipe = recipe_at(name, position)
     for attempt in range(_TRIES):
         rng = rng_of(seed, split, name, position, attempt)
         scenario = rng.choice(scenarios(recipe.kind, split))
@@ -133,10 +136,9 @@ def _multi(
             continue
         drawn = [_draw(kind, 3, (), split, number, rng) for number in range(CASES)]
         arguments = [args for args in drawn if args is not None]
-        with np.errstate(all="ignore"):
-            expected = compositions.answers(tree, arguments)
-            if expected is None or not varied(expected) or not compositions.needed(tree, arguments, expected):
-                continue
+        expected = compositions.answers(tree, arguments)
+        if expected is None or not varied(expected) or not compositions.needed(tree, arguments, expected):
+            continue
         seen.add(text)
         called = compositions.functions(tree)
         spelled = {n: f"{library.package}.{library.entries[n]}" for n in called}

@@ -95,12 +95,13 @@ def evaluate(tree: Tree, args: Sequence[Any]) -> Any:
 
 
 def answers(tree: Tree, cases: Sequence[Sequence[Any]]) -> list[Any] | None:
-    """The answer to each case; None where one is not finite, too large, or not defined."""
+    """The answer to each case; None where one is not defined, or too large."""
     given = []
     for args in cases:
         try:
-            value = to_plain(evaluate(tree, args))
-        except (ValueError, IndexError):  # nothing left to reduce, such as differences of one number
+            with np.errstate(divide="raise", invalid="raise", over="raise"):
+                value = to_plain(evaluate(tree, args))
+        except (ValueError, IndexError, FloatingPointError):  # nothing left to reduce, roots of negatives
             return None
         flat = value if isinstance(value, list) else [value]
         if not flat or not all(math.isfinite(v) and abs(v) < LARGEST for v in flat):

@@ -52,13 +52,13 @@ RECIPES = [
     ),
     row(
         "where",
-        "reals2 m=mask",
-        "the entry of `{x}` where `{m}` is true, else that of `{y}`; "
-        "a mix of `{x}` (where `{m}` is true) and `{y}`",
-        "for each place `{x}` if `{m}` says true, otherwise `{y}`; "
-        "`{x}` or `{y}`, as `{m}` decides at each place",
-        how="{m}, {x}, {y}",
-        extra="a list of truth values `{m}`",
+        "reals2 mask=mask",
+        "the entry of `{x}` where `{mask}` is true, else that of `{y}`; "
+        "a mix of `{x}` (where `{mask}` is true) and `{y}`",
+        "for each place `{x}` if `{mask}` says true, otherwise `{y}`; "
+        "`{x}` or `{y}`, as `{mask}` decides at each place",
+        how="{mask}, {x}, {y}",
+        extra="a list of truth values `{mask}`",
     ),
     row(
         "allclose",

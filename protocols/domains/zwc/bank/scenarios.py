@@ -302,7 +302,7 @@ SCENARIOS: dict[str, tuple[str, str]] = {
         """
         the bounds `{x}` and `{y}` of a range | bounds | lower upper
         the two sides `{x}` and `{y}` of a road | road sides | p q
-        the outer posts of a fence at `{x}` and `{y}` | posts | m n
+        the outer posts of a fence at `{x}` and `{y}` | posts | near far
         """,
     ),
     "sizes": (

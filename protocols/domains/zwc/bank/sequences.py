@@ -87,7 +87,7 @@ RECIPES = [
         "roll",
         "reals k=shift",
         "{them} shifted by `{k}` places, wrapping around; {them} rotated by `{k}` positions",
-        "{them} moved on by `{k}` places, those that fall off the end coming back at the start",
+        "{them} moved on by `{k}` places in a circle",
         extra="a number of places `{k}`",
     ),
     row(
@@ -136,11 +136,11 @@ RECIPES = [
     ),
     row(
         "compress",
-        "reals m=mask",
-        "only {them} for which `{m}` is true; {them} selected by the truth values `{m}`",
-        "those of {them} that `{m}` marks as true",
-        how="{m}, {x}",
-        extra="a list of truth values `{m}`",
+        "reals mask=mask",
+        "only {them} for which `{mask}` is true; {them} selected by the truth values `{mask}`",
+        "those of {them} that `{mask}` marks as true",
+        how="{mask}, {x}",
+        extra="a list of truth values `{mask}`",
     ),
     row(
         "searchsorted",
@@ -157,7 +157,7 @@ RECIPES = [
         "how many of {them} fall into each of `{n}` equal bins, and the bin edges; "
         "the histogram of {them} with `{n}` "
         "bins, as counts and edges",
-        "the counts of {them} in `{n}` intervals of equal width, together with the interval borders",
+        "the counts of {them} in `{n}` equally wide intervals, and the interval borders",
         extra="a number of bins `{n}`",
     ),
     *tables("cumsum", "running total", whole=False),

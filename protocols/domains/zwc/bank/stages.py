@@ -40,7 +40,6 @@ MAPS = _stages(
     ("floor", "the rounded-down values of {0}", "the whole numbers just below {0}", "decimals"),
     ("ceil", "the rounded-up values of {0}", "the whole numbers just above {0}", "decimals"),
     ("trunc", "the values cut after the decimal point of {0}", "the whole parts of {0}", "decimals"),
-    ("reciprocal", "the reciprocals of {0}", "the values 1 divided by each of {0}", "positives"),
     ("log", "the natural logarithms of {0}", "the base-e logarithms of {0}", "positives"),
     ("log2", "the base-2 logarithms of {0}", "the logarithms to base 2 of {0}", "positives"),
     ("log10", "the base-10 logarithms of {0}", "the logarithms to base 10 of {0}", "positives"),

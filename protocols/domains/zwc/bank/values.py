@@ -63,8 +63,12 @@ def padded(rng: random.Random, case: int, least: int) -> list[Any]:
 
 
 def flags(rng: random.Random, case: int, least: int) -> list[Any]:
-    share = rng.choice([0.0, 0.4, 0.6, 1.0])
-    return [[rng.random() < share for _ in range(length(rng, case, least))]]
+    """Truth values: mixed in case 0, elsewhere often all the same."""
+    size = length(rng, case, least)
+    if case == 0:
+        return [rng.sample([True, False] * size, size - 2) + rng.sample([True, False], 2)]
+    share = rng.choice([0.0, 0.5, 1.0])
+    return [[rng.random() < share for _ in range(size)]]
 
 
 def two(left: Draw, right: Draw | None = None) -> Draw:

@@ -31,7 +31,9 @@ FRAMES = {
         "Someone hands you {given}; report {what}.",
         "Determine {what} when you know {given}.",
         "For {given}, produce {what}.",
-        "What we need is {what}, and what we know is {given}.",
+        "Wanted: {what}. Known: {given}.",
+        "Obtain {what} with the help of {given}.",
+        "Please give me {what}; I have {given}.",
     ),
 }
 #: How data and parameters are joined; {names} is "`a` and `b`".
