@@ -1,0 +1,61 @@
+"""The screen starts on this machine only, on a free port, and says why when it cannot."""
+
+import socket
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from protocols.errors import TaskspaceError
+from ui import launch
+
+
+def taken() -> tuple[socket.socket, int]:
+    held = socket.socket()
+    held.bind(("127.0.0.1", 0))
+    held.listen()
+    return held, held.getsockname()[1]
+
+
+def test_a_port_in_use_is_one_line_with_a_remedy(tmp_path: Path) -> None:
+    held, port = taken()
+    with held, pytest.raises(TaskspaceError) as caught:
+        launch.start(tmp_path, port)
+    assert f"port {port} is in use" in str(caught.value) and "--port" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536])
+def test_a_port_that_does_not_exist(tmp_path: Path, port: int) -> None:
+    with pytest.raises(TaskspaceError, match="does not exist"):
+        launch.start(tmp_path, port)
+
+
+def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(TaskspaceError, match="no such folder"):
+        launch.start(tmp_path / "nothing")
+
+
+def test_a_server_that_ends_at_once_tells_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "_APP", tmp_path / "missing" / "app.py")
+    (tmp_path / "missing").mkdir()
+    with pytest.raises(TaskspaceError, match=r"ended at once.*app\.py"):
+        launch.start(tmp_path)
+
+
+def test_it_takes_the_next_free_port_and_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, port = taken()
+    monkeypatch.setattr(launch, "FIRST_PORT", port)
+    with held:
+        screen = launch.start(tmp_path, run="a b&c")
+        try:
+            assert isinstance(screen, launch.Screen) and screen.port > port
+            assert launch.url(screen) == f"http://127.0.0.1:{screen.port}/?run=a+b%26c"
+            with urllib.request.urlopen(launch.url(screen), timeout=10) as page:
+                assert page.status == 200
+            # Bound to this machine alone: no other address of it answers.
+            with pytest.raises(OSError):
+                socket.create_connection(("127.0.0.2", screen.port), timeout=2).close()
+        finally:
+            screen.terminate()
+            screen.wait(timeout=20)
