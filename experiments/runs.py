@@ -86,14 +86,16 @@ def resume(run_dir: Path, preset: str | None, overrides: list[str]) -> Prepared:
     from memory.reader import RunReader
 
     with RunReader(run_dir / "run.db") as reader:
-        stored = config.resolve(reader.config())
+        begun = config.resolve(reader.config())
+    saved = run_dir / "config.yaml"  # what an earlier --resume settled, such as more rounds
+    stored = config.load_file(saved) if saved.is_file() else begun
     if preset is not None:
         settings = config.load(preset, overrides)
     elif overrides:
         settings = config.resolve(config.merged(stored.model_dump(mode="json"), overrides))
     else:
         settings = stored
-    config.require_resumable(stored, settings, str(run_dir))
+    config.require_resumable(begun, settings, str(run_dir))
     return Prepared(settings, run_dir, resumed=True)
 
 

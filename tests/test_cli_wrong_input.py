@@ -4,13 +4,14 @@ import json
 import os
 import socket
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
 from command import refused, taskspace
 from demo_run import DemoRun
 
-from experiments import config
+from experiments import cli, config
 from memory.store import Store
 
 OFFLINE = {
@@ -33,9 +34,7 @@ def a_run(folder: Path) -> Path:
 def contents(folder: Path) -> dict[str, bytes]:
     """What is kept in a run folder. SQLite's shared index and log come and go with their readers."""
     return {
-        path.name: path.read_bytes()
-        for path in folder.iterdir()
-        if not path.name.endswith(("-shm", "-wal"))
+        path.name: path.read_bytes() for path in folder.iterdir() if not path.name.endswith(("-shm", "-wal"))
     }
 
 
@@ -63,8 +62,21 @@ def contents(folder: Path) -> dict[str, bytes]:
         (("ui", "no-such-folder"), ["no-such-folder"]),
     ],
 )
-def test_bad_arguments(arguments: tuple[str, ...], parts: list[str], tmp_path: Path) -> None:
-    line = refused(*arguments, cwd=tmp_path)
+def test_bad_arguments(
+    arguments: tuple[str, ...],
+    parts: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["taskspace", *arguments])
+    monkeypatch.delenv("TASKSPACE_DEBUG", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    line = capfd.readouterr().err.rstrip("\n")
+    assert line.startswith("taskspace: ") and "\n" not in line
     for part in parts:
         assert part in line
     assert list(tmp_path.iterdir()) == []  # nothing is left behind
