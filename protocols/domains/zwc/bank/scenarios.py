@@ -327,6 +327,7 @@ SCENARIOS: dict[str, tuple[str, str]] = {
         """
         a wall of `{x}` rows with `{y}` tiles each | tiles | m n
         a page of `{x}` lines with `{y}` letters each | letters | lines letters
+        a calendar of `{x}` weeks with `{y}` days each | days | weeks days
         """,
     ),
     "tables": (
@@ -384,6 +385,7 @@ SCENARIOS: dict[str, tuple[str, str]] = {
         """
         balance conditions, each a row of `{x}` that must give the entry of `{y}` | conditions | rows goals
         mixing rules with weights `{x}` and required results `{y}` | mixing rules | mix need
+        recipes that use goods as in `{x}` and the stocks `{y}` to be used up | recipes | use stocks
         """,
     ),
     "matrices2": (
