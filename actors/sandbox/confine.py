@@ -7,7 +7,6 @@ system-call filter. Does not cover: what is allowed (`actors.sandbox.isolation`)
 
 import ctypes
 import os
-import platform
 import resource
 import signal
 import socket
@@ -100,9 +99,9 @@ def empty_root(size_mb: int) -> None:
     os.chdir(here)
     Path("scratch").mkdir(mode=0o777)
     Path("scratch").chmod(0o777)
-    pivot = _SYS_PIVOT_ROOT.get(platform.machine())
+    pivot = _SYS_PIVOT_ROOT.get(os.uname().machine)
     if pivot is None:
-        raise OSError(f"pivot_root: unknown on {platform.machine()}")
+        raise OSError(f"pivot_root: unknown on {os.uname().machine}")
     _check(_libc.syscall(pivot, b".", b"."), "pivot_root")
     _check(_libc.umount2(b".", _MNT_DETACH), "leave the old root")
     os.chdir("/scratch")
@@ -151,9 +150,9 @@ def drop_capabilities() -> None:
     for capability in range(64):
         if _libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0) < 0:
             break  # past the last one of this kernel, or none left that would allow it
-    capset = _SYS_CAPSET.get(platform.machine())
+    capset = _SYS_CAPSET.get(os.uname().machine)
     if capset is None:
-        raise OSError(f"capset: unknown on {platform.machine()}")
+        raise OSError(f"capset: unknown on {os.uname().machine}")
     header = struct.pack("Ii", 0x20080522, 0)
     _check(_libc.syscall(capset, header, bytes(24)), "capset")
 

@@ -1,18 +1,16 @@
 """What happens inside the untrusted child: compile the program, call it case by case, send what it gives.
 
-Nothing here is trusted. The child holds the program, the arguments of the case at hand and the package's
-client; expected answers, other cases and other programs are elsewhere. Whoever takes this loop over can
+Nothing here is trusted. The child holds the program, the arguments of its cases and the package's
+client; expected answers, the library and other programs are elsewhere. Whoever takes this loop over can
 send other values, and gains no more than by returning them.
 
-Frames:  ← P program   ← A arguments of a case   ← N begin again in a fresh module   ← L library's reply
-         → R module ran  → V value  → E exception  → L library request  → O printed text
+Frames:  ← P program, with the arguments of all cases   ← N all cases again   ← L library's reply
+         → R module ran   → V value   → E exception   → L library request   → O printed text
          → X status and detail: the end
 
 Standard library only. Does not cover: limits (`confine`), and what the values mean (`warden`).
 """
 
-import ast
-import builtins
 import gc
 import io
 import marshal
@@ -23,7 +21,7 @@ import types
 from typing import Any, NoReturn
 
 from actors.sandbox import imports
-from actors.sandbox.wire import Channel, Closed, pack
+from actors.sandbox.wire import Closed, Link, pack
 from protocols.domains.zwc import client, codec
 
 _MESSAGE = 400  # characters of an exception's message
@@ -53,55 +51,63 @@ class Printed(io.StringIO):
 
 
 class Runner:
-    def __init__(self, channel: Channel, policy: bool) -> None:
-        self.channel = channel
-        kind, payload = channel.recv()
-        job = marshal.loads(payload)
+    """One program. `package` and `guard` were made by the zygote before it forked."""
+
+    def __init__(self, link: Link, package: "Package | None", guard: imports.Guard | None) -> None:
+        self.link = link
+        self.out: list[bytes] = []  # frames that wait until somebody has to read them
+        job = marshal.loads(link.recv()[1])
         self.source: str = job["source"]
         self.entry_point: str = job["entry_point"]
-        self.package: str = job["package"]
-        self.public: list[str] = job["public"]
+        self.name: str = job["package"]
         self.limit: int = job["limit"]
+        self.cases: list[bytes] = job["cases"]
         self.printed = Printed(self.limit, self.end)
-        sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = self.printed  # type: ignore[misc]
-        self.policy = policy
+        sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = self.printed  # type: ignore
+        if package is not None:
+            package.send = self.ask
+        self.guard = guard
+        if guard is not None:
+            guard.package = self.name
+            guard.report = lambda name: self.end("forbidden_import", f"import of {name}")
 
     def end(self, status: str, detail: str) -> NoReturn:
         try:
             text = f"{status}\n{detail[:_MESSAGE]}".encode("utf-8", "backslashreplace")
-            self.channel.send(self.pending(), pack(b"X", text))
+            self.out.append(pack(b"X", text))
+            self.flush()
         finally:
             os._exit(0)
 
-    def pending(self) -> bytes:
-        """A frame with what was printed since the last one; no bytes when nothing was."""
-        if not self.printed.tell():
-            return b""
-        text = self.printed.getvalue()[:_PRINTED]
-        self.printed.seek(0)
-        self.printed.truncate()
-        return pack(b"O", text.encode("utf-8", "backslashreplace"))
+    def flush(self) -> None:
+        """Send what waits, and what was printed before it."""
+        if self.printed.tell():
+            text = self.printed.getvalue()[:_PRINTED].encode("utf-8", "backslashreplace")
+            self.printed.seek(0)
+            self.printed.truncate()
+            self.out.insert(0, pack(b"O", text))
+        data = b"".join(self.out)
+        self.out.clear()
+        self.link.send(data)
 
     def ask(self, request: bytes) -> bytes:
         """The library's reply."""
-        self.channel.send(pack(b"L", request))
-        return self.channel.recv()[1]
+        self.out.append(pack(b"L", request))
+        self.flush()
+        return self.link.recv()[1]
 
     def compile(self) -> types.CodeType:
         try:
-            tree = ast.parse(self.source, _NAME)
-            if self.policy:
-                name = imports.forbidden(tree, self.package)
-                if name is not None:
-                    self.end("forbidden_import", f"import of {name}")
-            return compile(tree, _NAME, "exec", dont_inherit=True)
+            code = compile(self.source, _NAME, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError) as error:  # ValueError: null bytes, lone surrogates
             self.end("syntax_error", describe(error))
+        name = imports.forbidden(code, self.name) if self.guard is not None else None
+        if name is not None:
+            self.end("forbidden_import", f"import of {name}")
+        return code
 
     def module(self, code: types.CodeType) -> Any:
-        """The entry point of a fresh module, with a fresh package."""
-        if self.public:
-            client.install(client.build(self.package, self.public, self.ask))
+        """The entry point of a fresh module."""
         module = sys.modules[_NAME] = types.ModuleType(_NAME)
         try:
             exec(code, vars(module))
@@ -115,6 +121,7 @@ class Runner:
         return function
 
     def case(self, function: Any, arguments: tuple[Any, ...]) -> bytes:
+        """The frame that a call ends in."""
         try:
             value = function(*arguments)
         except MemoryError:
@@ -139,18 +146,13 @@ class Runner:
 
     def serve(self) -> None:
         code = self.compile()
-        if self.policy:
-            imports.guard(self.package, lambda name: self.end("forbidden_import", f"import of {name}"))
-        function = self.module(code)
-        self.channel.send(pack(b"R"))
         while True:
-            kind, payload = self.channel.recv()
-            if kind == b"A":
-                frame = self.case(function, marshal.loads(payload))
-                self.channel.send(self.pending(), frame)
-            elif kind == b"N":
-                function = self.module(code)
-                self.channel.send(pack(b"R"))
+            function = self.module(code)
+            self.out.append(pack(b"R"))
+            for case in self.cases:
+                self.out.append(self.case(function, marshal.loads(case)))
+            self.flush()
+            self.link.recv()  # N: again
 
 
 _PLAIN = (type(None), bool, int, float, complex, str, list, tuple, dict, codec.Array)
@@ -168,16 +170,29 @@ def describe(error: BaseException) -> str:
     return f"{name}: {message}" if message else name
 
 
-def run(sock: Any, policy: bool) -> None:
-    """Serve one program on this socket; returns when the other side has gone."""
-    gc.enable()
+class Package:
+    """A task's package, importable, with a way to send that each child sets for itself."""
+
+    def __init__(self, name: str, public: list[str]) -> None:
+        self.send: Any = None
+        before = set(sys.modules)
+        client.install(client.build(name, public, lambda request: self.send(request)))
+        self._modules = set(sys.modules) - before
+
+    def remove(self) -> None:
+        for name in self._modules:
+            del sys.modules[name]
+
+
+def run(fd: int, package: Package | None, guard: imports.Guard | None) -> NoReturn:
+    """Serve one program on this file descriptor."""
     try:
-        Runner(Channel(sock, 1 << 31), policy).serve()
+        gc.enable()
+        Runner(Link(fd, 1 << 31), package, guard).serve()
     except Closed:
-        pass
+        os._exit(0)
     except MemoryError:
         _reserve.close()
         os._exit(OUT_OF_MEMORY)
-
-
-_ = builtins
+    finally:
+        os._exit(70)

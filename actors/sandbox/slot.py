@@ -175,7 +175,7 @@ class Slot:
             code = self.process.wait(timeout=1.0)
         except subprocess.TimeoutExpired:
             return "timeout"
-        if code == -signal.SIGALRM:
+        if code == -signal.SIGPROF:
             return "timeout"
         return "memory" if "MemoryError" in self.last_words() else None
 

@@ -1,14 +1,14 @@
 """The trusted half of a slot: drives one program at a time through its cases and serves its library.
 
-It owns the zygote, gives each child one case's arguments at a time, answers its library requests, notes the
-calls under the case they were made for, takes the results, and repeats the cases with the library's results
+It owns the zygote, gives each child its program and arguments, answers its library requests, notes the calls
+under the case they were made for, takes the results, and has the cases repeated with the library's results
 shaken. Results are decoded into plain data here; expected answers are not here either (`judge` has them).
 
 Frames with the pool:  ← S settings   ← B a library: digest and blob   ← P a program
                        → H isolation layers   → O its outcome
 
-A library call cannot be interrupted, so an alarm ends the whole warden when the deadline has long passed;
-the pool then starts another. Does not cover: queueing and restarts (`pool`, `slot`).
+The deadline is an alarm. Code of the library in C cannot be interrupted by it: when that takes too long, a
+second timer or the pool ends the whole warden, and the pool starts another. Does not cover: queueing and restarts (`pool`, `slot`).
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from typing import Any
 
 from actors.sandbox import confine
 from actors.sandbox.runner import OUT_OF_MEMORY
-from actors.sandbox.wire import Channel, Closed, Late, TooLong, pack
+from actors.sandbox.wire import Closed, Link, TooLong, pack
 from actors.sandbox.zygote import DONE
 from protocols.domains.zwc import codec
 
@@ -34,13 +34,17 @@ _REQUEST = codec.MAX_BYTES  # bytes of one frame from a child
 _GRACE_S = 0.5  # between the program's deadline and the warden's own end
 
 
-class Ended(Exception):
+class Ended(BaseException):
     """The program is over before its cases are."""
 
     def __init__(self, status: str, detail: str) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+
+
+class Late(BaseException):
+    """The deadline passed. Not an Exception, so that no library swallows it."""
 
 
 class Case:
@@ -51,15 +55,13 @@ class Case:
         self.error: str | None = None
         self.calls: list[str] = []
 
-    def fill(self, value: Any, error: str | None) -> None:
-        self.value, self.error = value, error
-
 
 class Warden:
-    def __init__(self, pool: Channel, settings: dict[str, Any]) -> None:
+    def __init__(self, pool: Link, settings: dict[str, Any]) -> None:
         self.pool = pool
         self.settings = settings
         self.services: dict[bytes, Any] = {}
+        self.prepared = b""
         self.layers: dict[str, str] = {}
         self.zygote = self._start_zygote()
 
@@ -118,31 +120,33 @@ class Warden:
 
     def run(self, job: dict[str, Any]) -> dict[str, Any]:
         started = time.monotonic()
-        deadline = started + self.settings["wall_s"]
-        signal.setitimer(signal.ITIMER_REAL, self.settings["wall_s"] + _GRACE_S)
+        self._prepare(job)
         ours, theirs = socket.socketpair()
-        socket.send_fds(self.zygote, [b"F"], [theirs.fileno()])
-        theirs.close()
-        play = Play(Channel(ours, _REQUEST, deadline), self.services.get(job["library"]), job, self.settings)
+        play = Play(Link(ours.fileno(), _REQUEST), self.services.get(job["library"]), job, self.settings)
         status, detail = "ok", ""
         try:
+            self._set_alarms()
+            socket.send_fds(self.zygote, [b"F"], [theirs.fileno()])
+            theirs.close()
             play.normal()
+            with contextlib.suppress(Ended, TooLong, Closed, Late):
+                play.shaken()
+            self._clear_alarms()
+        except Late:
+            status, detail = "timeout", f"no end after {self.settings['wall_s']:g} s"
         except Ended as end:
             status, detail = end.status, end.detail
         except TooLong as error:
-            status, detail = ("memory", "a library request is too large")
-            if error.kind != b"L":
-                status, detail = "output_limit", "returned more than the limit"
-        except Late:
-            status, detail = "timeout", f"no end after {self.settings['wall_s']:g} s"
+            status, detail = "output_limit", "returned more than the limit"
+            if error.kind == b"L":
+                status, detail = "memory", "a library request is too large"
         except Closed:
+            status, detail = "", ""
+        self._clear_alarms()
+        if not status:
             status, detail = self._cause()
-        else:
-            with contextlib.suppress(Ended, TooLong, Late, Closed):
-                play.shaken()
         ours.close()
         self._stop()
-        signal.setitimer(signal.ITIMER_REAL, 0)
         return {
             "status": status,
             "detail": detail,
@@ -153,6 +157,31 @@ class Warden:
                 for c, s in zip(play.cases, play.cases_shaken, strict=True)
             ],
         }
+
+    def _set_alarms(self) -> None:
+        wall_s = self.settings["wall_s"]
+        # Repeated, in case the first one is raised where exceptions are only printed.
+        signal.setitimer(signal.ITIMER_REAL, wall_s, 0.1)
+        # CPU time, for code in C: its signal is not handled, so the kernel ends this process.
+        signal.setitimer(signal.ITIMER_PROF, wall_s + _GRACE_S)
+
+    def _clear_alarms(self) -> None:
+        while True:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.setitimer(signal.ITIMER_PROF, 0)
+                return
+            except Late:  # one was under way
+                pass
+
+    def _prepare(self, job: dict[str, Any]) -> None:
+        """Have the zygote build the program's package, unless it is the one it has."""
+        if job["library"] and job["library"] != self.prepared:
+            # Sorted, because the order of the originals would tell which is which.
+            names = sorted(self.services[job["library"]]._functions)
+            package = json.dumps([job["package"], names]).encode()
+            self.zygote.sendall(b"L" + len(package).to_bytes(4, "little") + package)
+            self.prepared = job["library"]
 
     def _cause(self) -> tuple[str, str]:
         """Why the child has gone, from its wait status."""
@@ -191,12 +220,11 @@ class Warden:
 class Play:
     """One program's cases, in both passes."""
 
-    def __init__(self, channel: Channel, service: Any, job: dict[str, Any], settings: dict[str, Any]) -> None:
-        self.channel = channel
+    def __init__(self, link: Link, service: Any, job: dict[str, Any], settings: dict[str, Any]) -> None:
+        self.link = link
         self.service = service
-        self.arguments: list[bytes] = job["cases"]
-        self.cases = [Case() for _ in self.arguments]
-        self.cases_shaken = [Case() for _ in self.arguments]
+        self.cases = [Case() for _ in job["cases"]]
+        self.cases_shaken = [Case() for _ in job["cases"]]
         self.stdout = ""
         self.left = settings["output_kb"] << 10
         self.program = marshal.dumps(
@@ -204,8 +232,8 @@ class Play:
                 "source": job["source"],
                 "entry_point": job["entry_point"],
                 "package": job["package"],
-                "public": sorted(service._functions) if service is not None else [],
-                "limit": settings["output_kb"] << 10,
+                "cases": job["cases"],
+                "limit": self.left,
             }
         )
 
@@ -222,36 +250,38 @@ class Play:
         for case in self.cases_shaken:
             case.error = "not reached"
         self.service.shake = True
-        self.left = len(self.cases) * self.left + (1 << 20)  # its values are compared, not reported
         self._pass(pack(b"N"), self.cases_shaken)
 
     def _pass(self, begin: bytes, cases: list[Case]) -> None:
-        self.channel.send(begin)
-        self._serve([])
-        for case, arguments in zip(cases, self.arguments, strict=True):
-            self.channel.send(pack(b"A", arguments))
-            case.fill(*self._serve(case.calls))
+        left = self.left
+        self.link.send(begin)
+        self._serve([])  # its top level
+        for case in cases:
+            value, error, size = self._serve(case.calls)
+            left -= size
+            if left < 0:
+                raise Ended("output_limit", "returned more than the limit")
+            case.value, case.error = value, error
 
-    def _serve(self, calls: list[str]) -> tuple[Any, str | None]:
-        """Answer library requests until the child reports: (value, error) of a case."""
+    def _serve(self, calls: list[str]) -> tuple[Any, str | None, int]:
+        """Answer library requests until the child reports: value, error and size of the report."""
         while True:
-            kind, payload = self.channel.recv()
+            kind, payload = self.link.recv()
             if kind == b"L":
                 if self.service is None:
                     raise Ended("runtime_error", "it asked for a library that the task does not have")
-                reply = self.service.handle(payload, self._call_back)
-                calls += self.service.calls
-                self.service.calls.clear()
-                self.channel.send(pack(b"L", reply))
+                try:
+                    reply = self.service.handle(payload, self._call_back)
+                finally:
+                    calls += self.service.calls
+                    self.service.calls.clear()
+                self.link.send(pack(b"L", reply))
             elif kind == b"V":
-                self.left -= len(payload)
-                if self.left < 0:
-                    raise Ended("output_limit", "returned more than the limit")
-                return _plain_value(payload)
+                return *_plain_value(payload), len(payload)
             elif kind == b"E":
-                return None, payload.decode("utf-8", "replace")[:400]
+                return None, payload.decode("utf-8", "replace")[:400], 0
             elif kind == b"R":
-                return None, None
+                return None, None, 0
             elif kind == b"O":
                 self.stdout = (self.stdout + payload.decode("utf-8", "replace"))[:4000]
             elif kind == b"X":
@@ -261,11 +291,15 @@ class Play:
 
     def _call_back(self, question: bytes) -> bytes:
         """Let the child run a callable that it passed to the library."""
-        self.channel.send(pack(b"L", question))
-        kind, payload = self.channel.recv()
-        if kind != b"L":
-            raise _ended(payload) if kind == b"X" else Ended("runtime_error", "it did not answer the library")
-        return payload
+        self.link.send(pack(b"L", question))
+        while True:
+            kind, payload = self.link.recv()
+            if kind == b"L":
+                return payload
+            if kind == b"O":
+                self.stdout = (self.stdout + payload.decode("utf-8", "replace"))[:4000]
+            else:
+                raise _ended(payload) if kind == b"X" else Ended("runtime_error", "no answer to the library")
 
 
 _ENDS = {"forbidden_import", "syntax_error", "malformed", "runtime_error", "output_limit"}
@@ -323,9 +357,14 @@ def _limit_self(memory_mb: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def _late(number: int, frame: Any) -> None:
+    raise Late
+
+
 def main(arguments: list[str]) -> None:
-    pool = Channel(socket.socket(fileno=int(arguments[0])), 1 << 31)
-    kind, payload = pool.recv()
+    pool = Link(int(arguments[0]), 1 << 31)
+    signal.signal(signal.SIGALRM, _late)
+    _, payload = pool.recv()
     settings = marshal.loads(payload)
     warden = Warden(pool, settings)
     pool.send(pack(b"H", marshal.dumps(warden.layers)))

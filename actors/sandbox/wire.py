@@ -4,28 +4,23 @@ Standard library only: the pool, the wardens and the untrusted children all use 
 they mean, and whether they may be believed, is decided by who reads them.
 """
 
-import socket
+import os
 import struct
-import time
 
 _HEADER = struct.Struct("<cI")
 _CHUNK = 1 << 16
 
 
-class Closed(Exception):
+class Closed(BaseException):
     """The other side is gone."""
 
 
-class TooLong(Exception):
+class TooLong(BaseException):
     """The other side announced a frame over the limit. `kind` is its kind."""
 
     def __init__(self, kind: bytes) -> None:
         super().__init__(kind)
         self.kind = kind
-
-
-class Late(Exception):
-    """The deadline passed while waiting for a frame, or for room to send one."""
 
 
 def pack(kind: bytes, payload: bytes = b"") -> bytes:
@@ -62,46 +57,28 @@ class Frames:
         return kind, payload
 
 
-class Channel:
-    """A socket that blocks for whole frames, until a deadline on the monotonic clock if there is one."""
+class Link:
+    """A socket's file descriptor that blocks: for whole frames, and until all is written."""
 
-    def __init__(self, sock: socket.socket, limit: int, deadline: float | None = None) -> None:
-        self.sock = sock
-        self.deadline = deadline
+    def __init__(self, fd: int, limit: int) -> None:
+        self._fd = fd
         self._frames = Frames(limit)
 
-    def send(self, *frames: bytes) -> None:
-        data = frames[0] if len(frames) == 1 else b"".join(frames)
+    def send(self, data: bytes) -> None:
         try:
-            self._arm()
-            self.sock.sendall(data)
-        except TimeoutError:
-            raise Late from None
-        except OSError:
+            sent = os.write(self._fd, data)
+            while sent < len(data):
+                sent += os.write(self._fd, memoryview(data)[sent:])
+        except (BrokenPipeError, ConnectionResetError):
             raise Closed from None
 
     def recv(self) -> tuple[bytes, bytes]:
-        while True:
-            frame = self._frames.next()
-            if frame is not None:
-                return frame
+        while (frame := self._frames.next()) is None:
             try:
-                self._arm()
-                data = self.sock.recv(_CHUNK)
-            except TimeoutError:
-                raise Late from None
-            except OSError:
+                data = os.read(self._fd, _CHUNK)
+            except ConnectionResetError:
                 raise Closed from None
             if not data:
                 raise Closed
             self._frames.feed(data)
-
-    def _arm(self) -> None:
-        if self.deadline is not None:
-            left = self.deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            self.sock.settimeout(left)
-
-    def close(self) -> None:
-        self.sock.close()
+        return frame

@@ -2,6 +2,7 @@
 
 It confines itself once, then forks one child per program on request. Frames on the control socket:
 
+    ← L            prepare a package: length, then its name and public names, as JSON
     ← F + socket   run a program: the child talks to the warden over this socket
     ← K            kill it now, and everything it started
     → D            it is gone: wait status, CPU seconds
@@ -34,6 +35,8 @@ class Zygote:
         self.pid_namespace = os.getpid() == 1
         self.scratch = options["scratch"]
         self.filter: confine.Filter | None = None
+        self.package: runner.Package | None = None
+        self.guard: imports.Guard | None = None
         self.layers: dict[str, str] = {}
 
     def confine(self) -> None:
@@ -102,6 +105,18 @@ class Zygote:
                 return
             if data == b"F" and fds:
                 self._run(fds[0])
+            elif data == b"L":
+                self._prepare()
+
+    def _prepare(self) -> None:
+        """Build the package once, for all children to come."""
+        length = int.from_bytes(self.control.recv(4, socket.MSG_WAITALL), "little")
+        name, public = json.loads(self.control.recv(length, socket.MSG_WAITALL))
+        if self.package is not None:
+            self.package.remove()
+        self.package = runner.Package(name, public)
+        gc.collect()
+        gc.freeze()
 
     def _run(self, channel: int) -> None:
         pid = os.fork()
@@ -156,15 +171,14 @@ class Zygote:
 
     def _become_program(self, channel: int) -> None:
         self.control.close()
-        sock = socket.socket(fileno=channel)  # asks for its family, which the filter does not allow
-        os.setpgid(0, 0)
         if not self.pid_namespace:
+            os.setpgid(0, 0)
             confine.die_with_parent()
         if "rlimits" not in self.options["without"]:
             confine.limit_program(self.options["cpu_s"])
         if self.filter is not None:
             self.filter.install()
-        runner.run(sock, "import policy" not in self.options["without"])
+        runner.run(channel, self.package, self.guard)
 
 
 def _empty(folder: str) -> None:
@@ -190,8 +204,11 @@ def main(arguments: list[str]) -> None:
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     os.close(null)
+    if "import policy" not in options["without"]:
+        zygote.guard = imports.Guard()
     gc.collect()
     gc.freeze()  # a collection in a child would otherwise touch, and so copy, every page
     gc.disable()
+    gc.set_threshold(20_000, 20, 100)  # for the children: they live for milliseconds
     control.sendall(json.dumps(zygote.layers).encode() + b"\n")
     zygote.serve()
