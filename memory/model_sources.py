@@ -304,9 +304,10 @@ def make_tiny_random(draft: Path) -> dict[str, str]:
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+    # Ids 0 to 255 are the bytes themselves, so that any text's ids are its UTF-8.
     specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {piece: index for index, piece in enumerate(specials + alphabet)}
+    pieces = [*_byte_pieces(), *specials]
+    vocabulary = {piece: index for index, piece in enumerate(pieces)}
     backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
@@ -325,9 +326,9 @@ def make_tiny_random(draft: Path) -> dict[str, str]:
         num_key_value_heads=2,
         max_position_embeddings=8192,
         tie_word_embeddings=True,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=2,
+        bos_token_id=vocabulary["<|im_start|>"],
+        eos_token_id=vocabulary["<|im_end|>"],
+        pad_token_id=vocabulary["<|im_end|>"],
         initializer_range=0.2,  # large enough that the next byte really depends on what came before
     )
     with torch.random.fork_rng(devices=[]):
@@ -335,4 +336,14 @@ def make_tiny_random(draft: Path) -> dict[str, str]:
         model = LlamaForCausalLM(config)
     with _quiet():
         model.float().save_pretrained(draft)
-    return {"kind": "made", "id": "tiny-random", "version": "1"}
+    return {"kind": "made", "id": "tiny-random"}
+
+
+def _byte_pieces() -> list[str]:
+    """The character that byte-level vocabularies write for each byte 0 .. 255.
+
+    Printable Latin-1 characters stand for themselves, the other 68 bytes for U+0100 and what follows.
+    """
+    plain = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    others = iter(range(0x100, 0x200))
+    return [chr(byte) if byte in plain else chr(next(others)) for byte in range(256)]

@@ -102,7 +102,9 @@ class SharedPrefixDecoder:
         if mask is not None:
             mask = mask.to(device)
             if self._cache.deciding == "step":  # the kernels add masks, so build the sum once for all layers
-                mask = torch.zeros(mask.shape, dtype=self._model.dtype, device=device).masked_fill_(~mask, -torch.inf)
+                mask = torch.zeros(mask.shape, dtype=self._model.dtype, device=device).masked_fill_(
+                    ~mask, -torch.inf
+                )
         logits: Tensor = self._model(
             input_ids=ids.to(device),
             position_ids=positions.to(device),
@@ -241,7 +243,7 @@ def _attention(
     rows_cache: _RowsCache | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """query [n, H, tokens, d], key and value [n, h, tokens, d] with H a multiple of h -> [n, tokens, H, d]."""
+    """query [n, H, tokens, d], key and value [n, h, tokens, d], H a multiple of h -> [n, tokens, H, d]."""
     if rows_cache is None or rows_cache.deciding != "step":
         causal = attention_mask is None and query.shape[2] > 1
         out = scaled_dot_product_attention(
@@ -257,8 +259,9 @@ def _attention(
         out = scaled_dot_product_attention(folded, key, value, attn_mask=attention_mask, scale=scaling)
         return out.reshape(rows, 1, heads, size), None
     own, own_lse = _with_lse(folded, key, value, attention_mask, scaling)
+    prefix_key, prefix_value = rows_cache.prefix[module.layer_idx]
     together = folded.transpose(0, 1).reshape(1, kv_heads, rows * group, size)
-    shared, shared_lse = _with_lse(together, *rows_cache.prefix[module.layer_idx], None, scaling)
+    shared, shared_lse = _with_lse(together, prefix_key, prefix_value, None, scaling)
     shared = shared.reshape(kv_heads, rows, group, size).transpose(0, 1)
     shared_lse = shared_lse.reshape(kv_heads, rows, group).transpose(0, 1)
     share = torch.sigmoid(shared_lse - own_lse)[..., None]  # of the prefix in the joint softmax

@@ -1,4 +1,4 @@
-"""Decoding with transformers' own cache and attention, for models that the shared-prefix decoder cannot serve.
+"""Decoding with transformers' own cache and attention, for models that do not fit `decoding`.
 
 Same calls as `decoding.SharedPrefixDecoder`, far slower: the prefix is computed for every row and each step
 copies the cache. Rows are added only when none are left, because transformers' caches cannot grow by rows.
@@ -28,7 +28,11 @@ class PlainDecoder:
     def add(self, suffixes: list[list[int]], copies: list[int]) -> Tensor:
         if self.rows:
             raise RuntimeError("PlainDecoder takes new rows only when it has none")
-        rows = [self._prefix + suffix for suffix, times in zip(suffixes, copies, strict=True) for _ in range(times)]
+        rows = [
+            self._prefix + suffix
+            for suffix, times in zip(suffixes, copies, strict=True)
+            for _ in range(times)
+        ]
         width = max(map(len, rows))
         ids = torch.tensor([[0] * (width - len(row)) + row for row in rows], device=self._model.device)
         self._mask = torch.tensor(

@@ -41,7 +41,9 @@ def sample(
     nucleus = [row for row, (p, t) in enumerate(zip(top_ps, temperatures, strict=True)) if p < 1 and t > 0]
     if nucleus:
         rows = torch.tensor(nucleus, device=device)
-        weights[rows] = _truncate(weights[rows], torch.tensor([top_ps[row] for row in nucleus], device=device))
+        weights[rows] = _truncate(
+            weights[rows], torch.tensor([top_ps[row] for row in nucleus], device=device)
+        )
     cumulative = weights.cumsum(-1)
     total = cumulative[:, -1:]
     u = torch.tensor(uniforms, dtype=torch.float32, device=device).clamp_(max=_ALMOST_ONE)[:, None]

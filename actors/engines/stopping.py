@@ -1,4 +1,4 @@
-"""When a row's answer is over: end of turn, stop string, or limit. Text is looked at only where it matters."""
+"""Stop strings in token streams. Text is looked at only where it matters."""
 
 from collections.abc import Iterable
 from typing import Any

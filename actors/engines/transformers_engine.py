@@ -57,7 +57,7 @@ class _Row:
 
 
 class TransformersEngine:
-    """See `actors.engines.base.Engine`. `progress` is told the number of tokens sampled since its last call."""
+    """See `actors.engines.base.Engine`. `progress` is told how many tokens came since its last call."""
 
     name = "transformers"
 
@@ -79,7 +79,13 @@ class TransformersEngine:
         self._kv_bytes = KV_BYTES_CPU
         if self.device.type == "cuda":
             self._kv_bytes = int(torch.cuda.mem_get_info(self.device)[0] * KV_SHARE_CUDA)
-        self._totals = {"tokens": 0.0, "seconds": 0.0, "batches": 0.0, "prompt_tokens": 0.0, "shared_tokens": 0.0}
+        self._totals = {
+            "tokens": 0.0,
+            "seconds": 0.0,
+            "batches": 0.0,
+            "prompt_tokens": 0.0,
+            "shared_tokens": 0.0,
+        }
 
     # ---- the engine's four calls ----
 
@@ -133,8 +139,9 @@ class TransformersEngine:
                     f"engine {self.name}: {len(waiting) + len(rows)} answers unfinished after "
                     f"{self._settings.deadline_s:.0f} s; raise engine.deadline_s or ask for less at a time"
                 )
-            if waiting and capacity - len(rows) >= min(refill, len(waiting)) or not rows:
-                new, waiting = waiting[: capacity - len(rows)], waiting[capacity - len(rows) :]
+            free = capacity - len(rows)
+            if not rows or (waiting and free >= min(refill, len(waiting))):
+                new, waiting = waiting[:free], waiting[free:]
                 suffixes: dict[tuple[int, ...], int] = {}
                 for row in new:
                     suffix = tuple(row.given[shared:])

@@ -23,7 +23,7 @@ def load_model(path: Path, device: torch.device, dtype: torch.dtype) -> tuple[An
     logging.disable_progress_bar()  # progress bars are the command line's business
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
+        model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         cause = str(error).strip().partition("\n")[0][:200]
         raise EngineError(f"No causal language model to be read in {path}: {cause}") from error
@@ -86,7 +86,7 @@ def sequence_logprobs(model: Any, ids: tuple[int, ...]) -> list[float]:
     """Log-probability (nats) of each id after the first, given those before it. Logits in float32."""
     tokens = torch.tensor([ids], device=model.device)
     logits = model(input_ids=tokens, use_cache=False).logits[0, :-1].float()
-    return logits.log_softmax(-1).gather(-1, tokens[0, 1:, None])[:, 0].tolist()  # type: ignore[no-any-return]
+    return logits.log_softmax(-1).gather(-1, tokens[0, 1:, None])[:, 0].tolist()
 
 
 def check_probe(model: Any, weights: Weights, tolerance: float) -> None:
@@ -100,12 +100,13 @@ def check_probe(model: Any, weights: Weights, tolerance: float) -> None:
     found = sequence_logprobs(model, weights.probe_ids)
     if len(found) != len(weights.probe_logprobs):
         raise EngineError(
-            f"Weights version {weights.version}: {len(weights.probe_logprobs)} probe values for {len(found)} ids"
+            f"Weights version {weights.version}: {len(weights.probe_logprobs)} probe values for "
+            f"{len(weights.probe_ids)} probe ids; publish one for each id after the first"
         )
     worst = max(range(len(found)), key=lambda i: abs(found[i] - weights.probe_logprobs[i]))
     if not abs(found[worst] - weights.probe_logprobs[worst]) <= tolerance:  # NaN must not pass
         raise EngineError(
-            f"Weights version {weights.version} from {weights.path} are not what was published: probe token "
-            f"{worst + 1} has log-probability {found[worst]:.4f} here and {weights.probe_logprobs[worst]:.4f} "
+            f"Weights version {weights.version} from {weights.path} are not what was published: "
+            f"probe token {worst + 1} has log-probability {found[worst]:.4f} here and {weights.probe_logprobs[worst]:.4f} "
             f"in the learner (engine.probe_tolerance {tolerance})"
         )

@@ -98,7 +98,7 @@ class _Generate:
 
         from actors.engines.chat import encode_prompt, end_of_turn_id
 
-        prompts = [sum(encode_prompt(self._tokenizer, request.prompt), []) for request in requests]
+        prompts = [encode_prompt(self._tokenizer, request.prompt)[0] for request in requests]
         end = end_of_turn_id(self._tokenizer)
         width = max(map(len, prompts))
         ids = torch.tensor([[end] * (width - len(prompt)) + prompt for prompt in prompts])
