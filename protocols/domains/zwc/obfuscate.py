@@ -12,7 +12,7 @@ import inspect
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -34,7 +34,7 @@ class Library:
     package: str
     module: str
     seed: int
-    entries: Mapping[str, str]
+    entries: Mapping[str, str] = field(hash=False)
 
     @property
     def public(self) -> tuple[str, ...]:
@@ -128,7 +128,7 @@ def _check(root: ModuleType, name: str) -> None:
         found = resolve(root, name)
     except AttributeError:
         found = None
-    if not callable(found) or isinstance(found, type):
+    if not callable(found):
         raise SettingError(f"names: {name!r} is no function of {root.__name__}; check its spelling")
 
 

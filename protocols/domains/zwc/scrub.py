@@ -21,21 +21,32 @@ WORDS = frozenset(_ENGLISH.split())
 
 
 class Scrubber:
-    """Rewrites texts for one library. `entries` maps original to obfuscated dotted names."""
+    """Rewrites texts for one library.
 
-    def __init__(self, package: str, module: str, entries: Mapping[str, str]) -> None:
+    `entries` maps original to obfuscated dotted names; `others` are functions of the real module that the
+    library does not offer.
+    """
+
+    def __init__(
+        self, package: str, module: str, entries: Mapping[str, str], others: Collection[str] = ()
+    ) -> None:
         self.package = package
         self.array = f"{package.upper()}Array"
         self.public = {name: f"{package}.{public}" for name, public in entries.items()}
         for name, public in entries.items():  # bare, a name of a namespace means its function too
             self.public.setdefault(name.rpartition(".")[2], f"{package}.{public}")
-        names = "|".join(map(re.escape, sorted(self.public, key=len, reverse=True))) or "(?!)"
+        names = _alternatives(self.public)
         self.root = rf"(?:{re.escape(module)}|np)"
         self._known = re.compile(
-            rf"(?P<root>\b{self.root}\.)?(?<![\w.])(?P<name>{names})(?!\w)(?P<after>\s?\(|\.(?=\w)|['`\"])?"
+            rf"(?P<root>\b{self.root}\.)?(?<![\w.])(?P<name>{names})(?!\w)(?P<after>\((?!s\))|\.(?=\w)|['`\"])?"
         )
         self._dispatcher = re.compile(rf"\b_({names})_dispatcher\b")
         self._unknown = re.compile(rf"\b{self.root}\.[\w.]*\w")
+        unknown = _alternatives(set(others) - set(self.public))
+        self._other = re.compile(rf"(?<![\w.])(?:`{{1,2}}(?=\w+`)|(?=\w+\())({unknown})(?!\w)")
+        self._method = re.compile(
+            rf"(?<![\w.])(?!{re.escape(package)}\.)[a-z]\w*\.(?!shape\b|size\b|ndim\b)(?:{names}|{unknown})(?!\w)"
+        )
         self._module = re.compile(rf"(?i)\b{re.escape(module)}\b|\bnumpy\b|\bnp\b")
 
     def __call__(self, text: str, keep: Collection[str] = ()) -> str:
@@ -52,15 +63,20 @@ class Scrubber:
             name, after = match["name"], match["after"] or ""
             before = text[match.start() - 1 : match.start()]
             quoted = after in ("'", "`", '"') and before == after and name not in keep
-            called = after.strip() == "(" or after == "."
+            called = after == "(" or after == "."
             if match["root"] or called or quoted or (name not in WORDS and name not in keep):
                 return self.public[name] + after
             return match[0]
 
         return self._known.sub(replace, self._dispatcher.sub(r"\1", text))
 
-    def mentions_unknown(self, text: str) -> bool:
-        """Does it speak of a function or attribute that this library does not have?"""
-        rest = self.known(text)
-        rest = re.sub(rf"\b{self.root}\.ndarray\b(?!\.)", self.array, rest)
-        return bool(self._unknown.search(rest) or re.search(r"\bndarray\.\w", rest))
+    def mentions_unknown(self, text: str, keep: Collection[str] = ()) -> bool:
+        """Does it speak of the real module, or of functions and methods that this library does not have?"""
+        rest = re.sub(rf"\b(?:{self.root}\.)?ndarray(s?)\b(?!\.\w)", self.array, self.known(text, keep))
+        if self._module.search(rest) or re.search(r"\bndarray\b", rest) or self._method.search(rest):
+            return True
+        return any(match[1] not in keep for match in self._other.finditer(rest))
+
+
+def _alternatives(names: Collection[str]) -> str:
+    return "|".join(map(re.escape, sorted(names, key=lambda n: (-len(n), n)))) or "(?!)"

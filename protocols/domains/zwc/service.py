@@ -19,10 +19,13 @@ time and memory, which are the business of whoever runs the process.
 import importlib
 import json
 import operator
+import os
 import sys
+import warnings
 import zlib
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from .codec import Array, CodecError, decode, encode
@@ -216,7 +219,7 @@ class Service:
     def _repr(self, array: Any) -> str:
         name = f"{self.package.upper()}Array"
         inner = self._numpy.array_repr(array).partition("(")[2]
-        return f"{name}({inner}".replace("\n", "\n" + " " * (len(name) - len("array")))
+        return f"{name}({inner}".replace("\n ", "\n " + " " * (len(name) - len("array")))
 
     def _shaken(self, value: Any) -> Any:
         """The same value elsewhere: of the same type, shape and structure, deterministic."""
@@ -284,21 +287,26 @@ def _message(error: Exception) -> str:
 
 def quiet() -> None:
     """No warnings: they would speak of the real library. For processes that do nothing but serve."""
-    import warnings
-
     warnings.simplefilter("ignore")
     if "numpy" in sys.modules:
         sys.modules["numpy"].seterr(all="ignore")
 
 
-def serve(blob: bytes, read: Callable[[], bytes], write: Callable[[bytes], None]) -> None:
-    """Answer requests until `read` gives none."""
-    service = Service(blob)
+def main(folder: str) -> None:
+    """Serve `folder/library.bin` over standard input and output until the input ends."""
+    from .launcher import read_frame, write_frame
+
+    source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever the library prints must not get between the frames
+    service = Service(Path(folder, "library.bin").read_bytes())
     quiet()
 
     def call_back(question: bytes) -> bytes:
-        write(question)
-        return read() or FAILED
+        write_frame(sink, question)
+        return read_frame(source) or FAILED
 
-    while request := read():
-        write(service.handle(request, call_back))
+    write_frame(sink, encode(("ready",)))
+    while request := read_frame(source):
+        reply = service.handle(request, call_back)
+        service.calls.clear()
+        write_frame(sink, reply)

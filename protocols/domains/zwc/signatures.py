@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 #: What a sentinel default means, by parameter.
-_MEANT = {"keepdims": "False", "where": "True", "initial": "None", "dtype": "None"}
+_MEANT = {"keepdims": "False", "where": "True", "initial": "None", "a_min": "None", "a_max": "None"}
 _POSITIONAL, _FREE, _REST, _KEYWORD, _REST_KEYWORD = range(5)  # as `inspect` numbers the kinds
 _UNKNOWN = [["args", _REST, None], ["kwargs", _REST_KEYWORD, None]]
 _UFUNC_OPTIONS = {
@@ -44,16 +44,22 @@ def parameters(function: Callable[..., Any]) -> list[list[Any]]:
 
 
 def shown(listed: list[list[Any]], leave_out: frozenset[str] = frozenset()) -> str:
-    """`(a, /, b=None, *, c=1)` of listed parameters, without the optional ones of `leave_out`."""
+    """`(a, /, b=None, *, c=1)` of listed parameters, without what `leave_out` names.
+
+    Leaving out is for readers in a hurry: it takes `**kwargs`, defaults without a name and `/` along.
+    """
     parts: list[str] = []
-    kept = [p for p in listed if p[2] is None or p[0] not in leave_out]
+    kept = listed
+    if leave_out:
+        kept = [p for p in listed if p[2] is None or (p[0] not in leave_out and p[2] != "...")]
+        kept = [p for p in kept if p[1] != _REST_KEYWORD] if len(kept) > 2 else kept
     stars = {_REST: "*", _REST_KEYWORD: "**"}
     for i, (name, kind, default) in enumerate(kept):
         if kind == _KEYWORD and not any(k in (_REST, _KEYWORD) for _, k, _ in kept[:i]):
             parts.append("*")
         parts.append(stars.get(kind, "") + name + ("" if default is None else f"={default}"))
         after = kept[i + 1][1] if i + 1 < len(kept) else None
-        if kind == _POSITIONAL and after != _POSITIONAL and leave_out == frozenset():
+        if kind == _POSITIONAL and after != _POSITIONAL and not leave_out:
             parts.append("/")
     return f"({', '.join(parts)})"
 
