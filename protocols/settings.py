@@ -32,8 +32,8 @@ class EngineSettings(Section):
     """Sequences decoded together."""
     threads: int = Field(0, ge=0, le=1024)
     """CPU threads; 0 = all cores this process may use."""
-    probe_tolerance: float = Field(0.05, gt=0, le=10)
-    """Largest difference of a log-probability (nats) allowed between learner and engine after publishing."""
+    probe_tolerance: float = Field(0.1, gt=0, le=10)
+    """Largest mean difference of log-probabilities (nats) between learner and engine after publishing."""
     failures_allowed: int = Field(3, ge=0, le=100)
     """Consecutive failed calls before the run ends with the engine's cause."""
     deadline_s: float = Field(600.0, gt=0)

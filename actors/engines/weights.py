@@ -1,5 +1,6 @@
 """Weights into a model that is already there, and the proof that they are the ones that were published."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,11 @@ def sequence_logprobs(model: Any, ids: tuple[int, ...]) -> list[float]:
 def check_probe(model: Any, weights: Weights, tolerance: float) -> None:
     """Compare log-probabilities of the probe with those the learner computed.
 
+    The mean over tokens is compared: single ones differ by up to 0.1 between two bfloat16 computations of
+    the same weights, while other weights differ by 1 and more in the mean.
+
     Raises:
-        EngineError: one differs by more than `tolerance` nats; both sides are in the message.
+        EngineError: the mean difference is more than `tolerance` nats; both sides are in the message.
     """
     if not weights.probe_ids:
         return
@@ -103,10 +107,13 @@ def check_probe(model: Any, weights: Weights, tolerance: float) -> None:
             f"Weights version {weights.version}: {len(weights.probe_logprobs)} probe values for "
             f"{len(weights.probe_ids)} probe ids; publish one for each id after the first"
         )
-    worst = max(range(len(found)), key=lambda i: abs(found[i] - weights.probe_logprobs[i]))
-    if not abs(found[worst] - weights.probe_logprobs[worst]) <= tolerance:  # NaN must not pass
+    gaps = [abs(here - there) for here, there in zip(found, weights.probe_logprobs, strict=True)]
+    differences = [abs(here - there) for here, there in zip(found, weights.probe_logprobs, strict=True)]
+    mean = sum(differences) / max(1, len(differences))
+    if not mean <= tolerance:  # NaN must not pass
+        worst = max(range(len(found)), key=differences.__getitem__)
         raise EngineError(
             f"Weights version {weights.version} from {weights.path} are not what was published: "
-            f"probe token {worst + 1} has log-probability {found[worst]:.4f} here and {weights.probe_logprobs[worst]:.4f} "
-            f"in the learner (engine.probe_tolerance {tolerance})"
+            f"log-probabilities differ by {mean:.4f} nats in the mean (engine.probe_tolerance {tolerance}), "
+            f"at token {worst + 1}: {found[worst]:.4f} here, {weights.probe_logprobs[worst]:.4f} in the learner"
         )
