@@ -1,6 +1,5 @@
 """Weights into a model that is already there, and the proof that they are the ones that were published."""
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +106,12 @@ def check_probe(model: Any, weights: Weights, tolerance: float) -> None:
             f"Weights version {weights.version}: {len(weights.probe_logprobs)} probe values for "
             f"{len(weights.probe_ids)} probe ids; publish one for each id after the first"
         )
-    gaps = [abs(here - there) for here, there in zip(found, weights.probe_logprobs, strict=True)]
     differences = [abs(here - there) for here, there in zip(found, weights.probe_logprobs, strict=True)]
     mean = sum(differences) / max(1, len(differences))
     if not mean <= tolerance:  # NaN must not pass
         worst = max(range(len(found)), key=differences.__getitem__)
         raise EngineError(
             f"Weights version {weights.version} from {weights.path} are not what was published: "
-            f"log-probabilities differ by {mean:.4f} nats in the mean (engine.probe_tolerance {tolerance}), "
-            f"at token {worst + 1}: {found[worst]:.4f} here, {weights.probe_logprobs[worst]:.4f} in the learner"
+            f"log-probabilities differ by {mean:.4f} nats in the mean (engine.probe_tolerance {tolerance}), at "
+            f"token {worst + 1}: {found[worst]:.4f} here, {weights.probe_logprobs[worst]:.4f} in the learner"
         )
