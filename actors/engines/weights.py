@@ -111,7 +111,7 @@ def check_probe(model: Any, weights: Weights, tolerance: float) -> None:
     if not mean <= tolerance:  # NaN must not pass
         worst = max(range(len(found)), key=differences.__getitem__)
         raise EngineError(
-            f"Weights version {weights.version} from {weights.path} are not what was published: "
-            f"log-probabilities differ by {mean:.4f} nats in the mean (engine.probe_tolerance {tolerance}), at "
+            f"Weights version {weights.version} from {weights.path} are not what was published: the mean "
+            f"difference of log-probabilities is {mean:.4f} nats (engine.probe_tolerance {tolerance}), at "
             f"token {worst + 1}: {found[worst]:.4f} here, {weights.probe_logprobs[worst]:.4f} in the learner"
         )
