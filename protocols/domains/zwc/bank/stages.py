@@ -35,7 +35,6 @@ MAPS = _stages(
     ("sqrt", "the square roots of {0}", "the roots (square) of {0}", "positives"),
     ("square", "the squares of {0}", "the squared values of {0}"),
     ("absolute", "the absolute values of {0}", "the sizes without sign of {0}"),
-    ("negative", "the opposites (sign flipped) of {0}", "the sign-flipped values of {0}"),
     ("sign", "the signs (-1, 0 or 1) of {0}", "the values -1, 0 or 1 by the signs of {0}"),
     ("floor", "the rounded-down values of {0}", "the whole numbers just below {0}", "decimals"),
     ("ceil", "the rounded-up values of {0}", "the whole numbers just above {0}", "decimals"),
