@@ -18,10 +18,12 @@ Not here: which starts come next (`actors.choosing`), and how the graph looks (`
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 
+from memory.codec import from_json
 from memory.layout import Layout, Position
 from protocols.credit import learnability
 from protocols.records import Group, Purpose, Step, Task, Verdict
@@ -36,30 +38,47 @@ class TaskSpace:
     def __init__(self) -> None:
         self.graph = nx.DiGraph()
         self._layout = Layout()
+        self._caught_up = 0  # `groups.seq` of the last group read from a store
 
     @classmethod
     def from_reader(cls, reader: "RunReader") -> "TaskSpace":
-        """The space of a run, read without texts and token ids."""
-        from memory.codec import from_json
-
+        """The space of a run."""
         space = cls()
+        space.catch_up(reader)
+        return space
+
+    def catch_up(self, reader: "RunReader") -> int:
+        """Add what the run admitted since the last call; returns how many groups that were.
+
+        Reads no texts and no token ids. A space that grew by `add_group` cannot be caught up.
+        """
+        # Groups before tasks: the run goes on between the two statements, and no group may lack its task.
+        found = reader.rows(
+            """SELECT g.seq, g.task_id, g.step, g.parent_attempt_id, g.round, g.policy_version,
+              a.id AS attempt, a.idx, a.reward, a.category, a.infra_error
+            FROM groups g JOIN attempts a ON a.group_id = g.id
+            WHERE g.seq > ? AND g.purpose = 'collect' ORDER BY g.seq, a.idx""",
+            [self._caught_up],
+        )
         for row in reader.rows(
             "SELECT id, origin, split, domain, topics_json, status, round, parent_id FROM tasks ORDER BY seq"
         ):
             topics = tuple(from_json(row.pop("topics_json")))
-            space._task(**row, topics=topics)
-        played: dict[str, tuple[dict[str, Any], list[_Answer]]] = {}
-        for row in reader.rows(
-            """SELECT g.id, g.task_id, g.step, g.parent_attempt_id, g.round, g.policy_version,
-              a.id AS attempt, a.idx, a.reward, a.category, a.infra_error
-            FROM groups g JOIN attempts a ON a.group_id = g.id
-            WHERE g.purpose = 'collect' ORDER BY g.seq, a.idx"""
-        ):
-            answer = tuple(row.pop(name) for name in ("attempt", "idx", "reward", "category", "infra_error"))
-            played.setdefault(row.pop("id"), (row, []))[1].append(answer)
-        for group, answers in played.values():
-            space._group(**group, answers=answers)
-        return space
+            self._task(**row, topics=topics)
+        played = 0
+        for seq, rows in groupby(found, key=lambda row: row["seq"]):
+            answers = list(rows)
+            names = ("task_id", "step", "parent_attempt_id", "round", "policy_version")
+            self._group(
+                **{name: answers[0][name] for name in names},
+                answers=[
+                    (row["attempt"], row["idx"], row["reward"], row["category"], row["infra_error"])
+                    for row in answers
+                ],
+            )
+            self._caught_up = seq
+            played += 1
+        return played
 
     def add_task(self, task: Task, round: int = 0, status: str = "active") -> None:
         """Add a task, or give a known one its new status."""

@@ -56,7 +56,7 @@ def parts(space: TaskSpace) -> tuple:
 @settings(max_examples=40, deadline=None)
 def test_the_store_and_admission_give_the_same_graph(run):
     tasks, batches = run
-    space = TaskSpace()
+    space, followed = TaskSpace(), TaskSpace()
     with tempfile.TemporaryDirectory() as folder, Store.create(Path(folder) / "run.db", {}, {}) as store:
         store.add_tasks(tasks)
         for task in tasks:
@@ -68,8 +68,12 @@ def test_the_store_and_admission_give_the_same_graph(run):
             for group, verdicts in batch:
                 space.add_group(group, verdicts)
                 space.add_group(group, verdicts)  # repeated work changes nothing
+            with RunReader(store.path) as reader:
+                followed.catch_up(reader)
+                assert followed.catch_up(reader) == 0
         with RunReader(store.path) as reader:
-            assert parts(reader.space()) == parts(space)
+            followed.catch_up(reader)
+            assert parts(reader.space()) == parts(space) == parts(followed)
             collected = reader.overview()
         growth = space.growth()
         assert growth[-1]["attempts"] == collected["attempts"] if growth else not tasks
