@@ -5,14 +5,15 @@ Nodes are ids of tasks and attempts. Edges say how one came from another (`kind`
     task ──initial──▶ attempt ──improve | diverge──▶ attempt        task ──proposed──▶ task
 
 Node attributes
-    task:     kind="task", origin, split, domain, topics, status, round, depth (proposals it is away from a
+    task:     kind="task", origin, domain, topics, status, round, depth (proposals it is away from a
               base task), attempts, verified, infra_errors, solve_rate, visits
     attempt:  kind="attempt", task, step, round, policy_version, reward, category, depth (earlier attempts in
               its history), index, visits
 
 `visits` lists every group that started there, in order, as (round, policy_version, mean reward,
 learnability): at a task for initial attempts, at an attempt for revisions of it. The same graph comes out of
-the store and out of groups as they are admitted. Evaluation is not part of it: nothing grows out of it.
+the store and out of groups as they are admitted. Evaluation is not part of it, nor are held-out tasks:
+nothing grows out of them.
 
 Not here: which starts come next (`actors.choosing`), and how the graph looks (`ui`).
 """
@@ -26,7 +27,7 @@ import networkx as nx
 from memory.codec import from_json
 from memory.layout import Layout, Position
 from protocols.credit import learnability
-from protocols.records import Group, Purpose, Step, Task, Verdict
+from protocols.records import Group, Purpose, Split, Step, Task, Verdict
 
 if TYPE_CHECKING:
     from memory.reader import RunReader
@@ -61,7 +62,8 @@ class TaskSpace:
             [self._caught_up],
         )
         for row in reader.rows(
-            "SELECT id, origin, split, domain, topics_json, status, round, parent_id FROM tasks ORDER BY seq"
+            """SELECT id, origin, domain, topics_json, status, round, parent_id FROM tasks
+            WHERE split = 'train' ORDER BY seq"""
         ):
             topics = tuple(from_json(row.pop("topics_json")))
             self._task(**row, topics=topics)
@@ -81,11 +83,12 @@ class TaskSpace:
         return played
 
     def add_task(self, task: Task, round: int = 0, status: str = "active") -> None:
-        """Add a task, or give a known one its new status."""
+        """Add a task, or give a known one its new status. A held-out one changes nothing."""
+        if task.split is not Split.TRAIN:
+            return
         self._task(
             id=task.id,
             origin=task.origin.value,
-            split=task.split.value,
             domain=task.domain,
             topics=task.topics,
             status=status,
@@ -198,7 +201,7 @@ class TaskSpace:
         return [found for _, found in nx.bfs_edges(self.graph, node_id)]
 
     def growth(self) -> list[dict[str, Any]]:
-        """By round, in order: training tasks and attempts so far, attempts by step, depths of that round.
+        """By round, in order: tasks and attempts so far, attempts by step, depths of that round.
 
         Rejected tasks do not count. `depth_mean` and `depth_max` are over the round's attempts; 0 without.
         """
@@ -210,7 +213,7 @@ class TaskSpace:
             if node["kind"] == "attempt":
                 row[node["step"]] += 1
                 row["depths"].append(node["depth"])
-            elif node["split"] == "train" and node["status"] != "rejected":
+            elif node["status"] != "rejected":
                 row["tasks"] += 1
         tasks = attempts = 0
         curve = []
