@@ -5,25 +5,31 @@ path (or `?page=`), `run`, `attempt`, `task` and the choices on a page are query
 
     ui/runs.py      which run, opened read-only           ui/safe.py     text that cannot do harm
     ui/queries.py   what is asked of it                   ui/blocks.py   parts that pages share
-    ui/charts.py    figures from plain data               ui/pages/      one file for each page
+    ui/charts.py    figures from plain data               ui/views/      one file for each page
 """
+
+from pathlib import Path
 
 import streamlit as st
 
 from ui import blocks, runs
 
+# The folder is not called `pages`: Streamlit would serve such a folder by rules of its own until `main` has
+# run once, and a visitor's first address could miss the run.
+_ICON = Path(__file__).with_name("icon.svg")
 PAGES = {
     "live": st.Page(
-        "pages/live.py", title="Live", icon=":material/monitoring:", url_path="live", default=True
+        "views/live.py", title="Live", icon=":material/monitoring:", url_path="live", default=True
     ),
-    "space": st.Page("pages/space.py", title="Task space", icon=":material/hub:", url_path="space"),
-    "episode": st.Page("pages/episode.py", title="Episode", icon=":material/forum:", url_path="episode"),
-    "learning": st.Page("pages/learning.py", title="Learning", icon=":material/school:", url_path="learning"),
+    "space": st.Page("views/space.py", title="Task space", icon=":material/hub:", url_path="space"),
+    "episode": st.Page("views/episode.py", title="Episode", icon=":material/forum:", url_path="episode"),
+    "learning": st.Page("views/learning.py", title="Learning", icon=":material/school:", url_path="learning"),
 }
 
 
 def main() -> None:
-    st.set_page_config(page_title="taskspace", page_icon=":material/hub:", layout="wide")
+    # A named icon would be fetched from the network for the browser's tab; this one is ours.
+    st.set_page_config(page_title="taskspace", page_icon=str(_ICON), layout="wide")
     blocks.tighten()
     page = st.navigation(list(PAGES.values()))
     asked = st.query_params.get("page")
@@ -44,7 +50,7 @@ def main() -> None:
     page.run()
 
 
-def _choose(found: dict[str, "runs.Path"]) -> None:
+def _choose(found: dict[str, Path]) -> None:
     """The sidebar's choice, in step with the address."""
     names = list(found)
     asked = st.query_params.get(runs.RUN_PARAM) or st.session_state.get("run name")

@@ -152,7 +152,7 @@ def episode_link(label: str, attempt_id: str, **more: Any) -> None:
     """A link to an episode of the same run. The label is ours."""
     name, _ = runs.chosen_run()
     st.page_link(
-        "pages/episode.py",
+        "views/episode.py",
         label=label,
         query_params={runs.RUN_PARAM: name, "attempt": attempt_id},
         **more,
@@ -162,7 +162,7 @@ def episode_link(label: str, attempt_id: str, **more: Any) -> None:
 def open_episode(attempt_id: str) -> None:
     """Go to an episode of the same run."""
     name, _ = runs.chosen_run()
-    st.switch_page("pages/episode.py", query_params={runs.RUN_PARAM: name, "attempt": attempt_id})
+    st.switch_page("views/episode.py", query_params={runs.RUN_PARAM: name, "attempt": attempt_id})
 
 
 def tighten() -> None:

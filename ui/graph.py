@@ -183,7 +183,7 @@ def _marks(
         "opacity": opacity,
         "size": [_size(node, scale) for _, node in drawn],
         "symbol": ["square" if node["kind"] == "task" else "circle" for _, node in drawn],
-        "line": {"width": 0},
+        "line": {"width": 0.6, "color": theme.GREY},  # the darkest colour stands out on a dark ground
     }
     if isinstance(colour, list):
         bar = {"thickness": 10, "title": {"text": name, "side": "right"}}

@@ -36,7 +36,7 @@ FLAGS = (
 WAIT_S = 40.0  # a page with figures takes two seconds; two busy cores take longer
 
 
-def wait_for(what: str, look: Callable[[], T | None | bool], seconds: float = WAIT_S) -> T:
+def wait_for(what: str, look: Callable[[], T | bool | None], seconds: float = WAIT_S) -> T:
     """The first truthy answer; fails with what was waited for."""
     deadline = time.monotonic() + seconds
     while True:
@@ -85,8 +85,18 @@ class Visitor:
     def well(self) -> None:
         """No error box, nothing in the browser's error log, nothing executed that a model wrote."""
         assert not self.all("[data-testid='stException'], [data-testid='stAlertContentError']")
-        errors = [entry for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        # Streamlit looks for its server below the page's own path first, and logs that it is not there.
+        errors = [
+            entry["message"]
+            for entry in self.driver.get_log("browser")
+            if entry["level"] == "SEVERE" and "/_stcore/" not in entry["message"]
+        ]
         assert not errors, errors
+        loaded = self.driver.execute_script(
+            "return performance.getEntriesByType('resource').map(e => e.name)"
+        )
+        elsewhere = [name for name in loaded if not name.startswith((self.base, "data:", "blob:"))]
+        assert not elsewhere, elsewhere
         assert self.driver.execute_script("return window.executed === undefined")
 
     def shoot(self, name: str, height: int = 1500) -> None:

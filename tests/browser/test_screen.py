@@ -155,7 +155,7 @@ def test_live_moves_without_a_reload(visitor: Visitor, runs: Path) -> None:
 
     with DemoRun(runs / "growing", topics=4, groups_per_round=8) as run:
         visitor.open("?run=growing", "Live")
-        assert visitor.metrics()["Attempts"] == "0"
+        wait_for("the empty run", lambda: visitor.metrics().get("Attempts") == "0")
         visitor.driver.execute_script("window.neverReloaded = true")
         for round in (1, 2):
             run.play_round()

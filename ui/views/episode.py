@@ -51,7 +51,7 @@ def episode() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         name, _ = runs.chosen_run()
         st.page_link(
-            "pages/episode.py",
+            "views/episode.py",
             label="All episodes",
             icon=":material/arrow_back:",
             query_params={runs.RUN_PARAM: name},

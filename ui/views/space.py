@@ -73,10 +73,8 @@ def _draw(grown: TaskSpace, made: Any, colour: str, summarised: bool) -> None:
 def _pick() -> None:
     """The mark that was chosen goes into the address."""
     names = blocks.picked(st.session_state[_PICTURE])
-    if names:
+    if names:  # a redraw clears the figure's own selection, which says nothing about what was chosen
         st.query_params["node"] = names[0]
-    else:
-        st.query_params.pop("node", None)
 
 
 def _detail(run: Path, grown: TaskSpace, chosen: str) -> None:
