@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands import data, machine, runs
+from experiments.commands import data, ladders, machine, runs
 from protocols.errors import TaskspaceError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "eval": runs.evaluate,
     "replay": runs.replay,
     "report": runs.report,
+    "ladder": ladders.ladder,
     "ui": runs.ui,
     "tasks": data.tasks,
     "grade": data.grade,

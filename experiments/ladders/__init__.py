@@ -1,0 +1,1 @@
+"""The papers' tables, one command each: recipes over seeds, with intervals, published numbers beside ours."""

@@ -1,0 +1,95 @@
+"""Does a model keep what it read? Recipes of supervised learning over seeds, closed book before and after.
+
+The laptop's version of SE-Bench's Table 2 (arXiv 2602.04811), rows Closed-SFT and Open-SFT. Every run is a
+run folder like any other; one that is complete is not played again, one that was stopped goes on.
+Does not cover: reinforcement learning, and significance tests between ladders.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments import runs, summary
+from protocols.errors import TaskspaceError
+from protocols.recipes import recipe
+from protocols.seeds import rng_of
+
+#: Mean accuracy over 5 rollouts on single-function tasks, Qwen3-8B, closed book; SE-Bench, Table 2.
+PUBLISHED = {"closed-sft": 0.396, "open-sft": 0.0}
+RESAMPLES = 4_000
+
+
+def play(
+    preset: str,
+    recipes: Sequence[str],
+    seeds: Sequence[int],
+    overrides: list[str],
+    runs_dir: Path,
+    quiet: bool,
+) -> list[dict[str, Any]]:
+    """Summaries of all runs, in the order of recipes, then seeds.
+
+    Raises:
+        TaskspaceError: a run failed or was stopped; the others are kept, and the ladder goes on from there.
+    """
+    found = []
+    for name in [recipe(r).name for r in recipes]:
+        for seed in seeds:
+            run_dir = runs_dir / f"{preset}-{name}-seed{seed}"
+            if not summary.load(run_dir).get("finished"):
+                settings = [*overrides, f"learner.recipe={name}", f"seed={seed}"]
+                if (run_dir / "run.db").is_file():
+                    prepared = runs.resume(run_dir, preset, settings)
+                else:
+                    prepared = runs.prepare(preset, settings, runs_dir, run_dir.name)
+                if runs.execute(prepared, quiet=quiet):
+                    raise TaskspaceError(f"ladder: stopped in {run_dir}; the same command goes on from there")
+            found.append(summary.load(run_dir))
+    return found
+
+
+def table(summaries: Sequence[dict[str, Any]]) -> str:
+    """Markdown: a row for each run, then a row for each recipe with mean and 95 % bootstrap interval."""
+    lines = [
+        "| recipe | seed | closed before | closed after | open before | proposals | stand | wrong references "
+        "| attempts | verified | tokens learned | seconds | peak MB |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for s in summaries:
+        noise = s["proposal_noise"]
+        cells = [
+            s["recipe"],
+            s["seed"],
+            *(share(s[k]) for k in ("closed_book_before", "closed_book_after", "open_book_before")),
+            s["proposals"],
+            s["proposed_tasks"],
+            f"{noise['wrong']} of {noise['known']}",
+            s["attempts"],
+            s["verified"],
+            s["tokens_trained"],
+            f"{s['seconds']:.0f}",
+            f"{s['peak_memory_mb']:.0f}",
+        ]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    lines += ["", "| recipe | closed book after, mean | 95 % interval over seeds | SE-Bench, Qwen3-8B |"]
+    lines.append("|---|---|---|---|")
+    for name in dict.fromkeys(s["recipe"] for s in summaries):
+        values = [s["closed_book_after"] for s in summaries if s["recipe"] == name]
+        low, high = bootstrap(values)
+        mean = sum(values) / len(values)
+        lines.append(
+            f"| {name} | {share(mean)} | {share(low)} to {share(high)} | {share(PUBLISHED.get(name))} |"
+        )
+    return "\n".join(lines)
+
+
+def bootstrap(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean of at least one value."""
+    rng = rng_of("bootstrap", list(values))
+    drawn = sorted(sum(rng.choices(values, k=len(values))) / len(values) for _ in range(RESAMPLES))
+    tail = (1 - level) / 2
+    return drawn[int(tail * RESAMPLES)], drawn[min(RESAMPLES - 1, int((1 - tail) * RESAMPLES))]
+
+
+def share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
