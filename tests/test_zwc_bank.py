@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from protocols.domains.zwc.bank import NAMES, build_tasks, demonstrations
+from protocols.domains.zwc.bank.array_scenarios import ARRAY_SCENARIOS
 from protocols.domains.zwc.bank.build import CASES, RECIPES, recipe_at, varied
 from protocols.domains.zwc.bank.kinds import KINDS
 from protocols.domains.zwc.bank.scenarios import SCENARIOS
@@ -148,7 +149,7 @@ def test_train_and_test_share_no_template_and_no_scenario() -> None:
             data[split] |= {s.data for s in scenarios(kind, split)}
     assert not nouns[Split.TRAIN] & nouns[Split.TEST]
     assert not data[Split.TRAIN] & data[Split.TEST]
-    assert {pool for pool, _ in KINDS.values()} == set(SCENARIOS)
+    assert {pool for pool, _ in KINDS.values()} == set(SCENARIOS | ARRAY_SCENARIOS)
 
 
 def test_one_function_is_asked_for_in_dozens_of_wordings() -> None:

@@ -37,17 +37,17 @@ RECIPES = [
     both(
         "bitwise_and",
         "bits2",
-        "the number of the bits set in both `{x}` and `{y}`; the bitwise and of `{x}` and `{y}`",
+        "the number made of the bits set in both `{x}` and `{y}`; the bitwise and of `{x}` and `{y}`",
     ),
     both(
         "bitwise_or",
         "bits2",
-        "the number of the bits set in `{x}` or `{y}`; the bitwise or of `{x}` and `{y}`",
+        "the number made of the bits set in `{x}` or `{y}`; the bitwise or of `{x}` and `{y}`",
     ),
     both(
         "bitwise_xor",
         "bits2",
-        "the number of the bits set in only one of `{x}` and `{y}`; "
+        "the number made of the bits set in only one of `{x}` and `{y}`; "
         "the bitwise exclusive or of `{x}` and `{y}`",
     ),
     row(

@@ -76,22 +76,6 @@ RECIPES = [
         "the variance of {them} as a whole population; the average squared deviation of {them}",
     ),
     row(
-        "std",
-        "reals",
-        "the sample standard deviation of {them}, dividing by n - 1",
-        "how far {them} spread, as a sample standard deviation (n - 1)",
-        how="{x}, ddof=1",
-        least=2,
-    ),
-    row(
-        "var",
-        "reals",
-        "the sample variance of {them}, dividing by n - 1",
-        "the variance of {them} as a sample (n - 1)",
-        how="{x}, ddof=1",
-        least=2,
-    ),
-    row(
         "count_nonzero",
         "sparse",
         "how many of {them} are not zero; the number of nonzero entries among {them}",
@@ -191,6 +175,42 @@ RECIPES = [
     *tables("ptp", "range from smallest to largest entry"),
     *tables("std", "population standard deviation"),
     *tables("var", "population variance"),
+    row(
+        "argmax",
+        "tables",
+        "the position of the largest entry of `{x}`, counted row by row from 0; "
+        "the flat index of the largest entry of `{x}`",
+        "how many entries of `{x}`, read row by row, come before the largest",
+    ),
+    row(
+        "argmin",
+        "tables",
+        "the position of the smallest entry of `{x}`, counted row by row from 0; "
+        "the flat index of the smallest entry of `{x}`",
+        "how many entries of `{x}`, read row by row, come before the smallest",
+    ),
     *tables("argmax", "position of the largest entry", whole=False),
     *tables("argmin", "position of the smallest entry", whole=False),
+    row(
+        "count_nonzero",
+        "sparse_tables",
+        "how many entries of `{x}` are not zero; the number of nonzero cells of `{x}`",
+        "the count of all entries of `{x}` that differ from zero",
+    ),
+    row(
+        "std",
+        "reals",
+        "the sample standard deviation of {them}, dividing by n - 1",
+        "how far {them} spread, as a sample standard deviation (n - 1)",
+        how="{x}, ddof=1",
+        least=2,
+    ),
+    row(
+        "var",
+        "reals",
+        "the sample variance of {them}, dividing by n - 1",
+        "the variance of {them} as a sample (n - 1)",
+        how="{x}, ddof=1",
+        least=2,
+    ),
 ]

@@ -124,7 +124,7 @@ RECIPES = [
         "reals i=index v=number",
         "{them} with `{v}` put in before position `{i}`; {them} after inserting `{v}` at index `{i}`",
         "{them} with the new entry `{v}` at place `{i}`",
-        extra="a position `{i}`, a number `{v}`",
+        extra="a position `{i}` and a number `{v}`",
     ),
     row(
         "append",
@@ -160,6 +160,46 @@ RECIPES = [
         "the counts of {them} in `{n}` equally wide intervals, and the interval borders",
         extra="a number of bins `{n}`",
     ),
+    row(
+        "cumsum",
+        "tables",
+        "the running total through all of `{x}`, row by row; "
+        "the running sums over all entries of `{x}` as one list",
+        "the total so far at each entry of `{x}`, read row by row",
+    ),
+    row(
+        "cumprod",
+        "tables",
+        "the running product through all of `{x}`, row by row; "
+        "the running products over all entries of `{x}` as one list",
+        "the product so far at each entry of `{x}`, read row by row",
+    ),
     *tables("cumsum", "running total", whole=False),
     *tables("cumprod", "running product", whole=False),
+    row(
+        "sort",
+        "tables",
+        "`{x}` with each row sorted from smallest to largest; `{x}` with every row in increasing order",
+        "each row of `{x}` put in order, smallest first",
+    ),
+    row(
+        "argsort",
+        "tables",
+        "for each row of `{x}` the positions that would sort it; "
+        "the sorting indices within each row of `{x}`",
+        "the positions from smallest to largest for every row of `{x}`",
+    ),
+    row(
+        "diff",
+        "tables",
+        "the differences between neighbours within each row of `{x}`; "
+        "for each row of `{x}` the steps to the next entry",
+        "how much each entry exceeds the one before it in every row of `{x}`",
+    ),
+    row(
+        "unique",
+        "whole_tables",
+        "the distinct values anywhere in `{x}`, sorted; every value of `{x}` once, in increasing order",
+        "the sorted unique entries of the whole of `{x}`",
+    ),
 ]

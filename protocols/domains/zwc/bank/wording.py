@@ -6,8 +6,10 @@ phrases each exist once for training and once, in other words, for the test.
 """
 
 import random
+import re
 from dataclasses import dataclass
 
+from protocols.domains.zwc.bank.array_scenarios import ARRAY_SCENARIOS
 from protocols.domains.zwc.bank.kinds import KINDS
 from protocols.domains.zwc.bank.recipe import Recipe
 from protocols.domains.zwc.bank.scenarios import SCENARIOS
@@ -56,7 +58,7 @@ class Scenario:
 
 
 def scenarios(kind: str, split: Split) -> list[Scenario]:
-    """The scenarios of a kind: lines of `scenarios.SCENARIOS`."""
+    """The scenarios of a kind: lines of `scenarios` and `array_scenarios`."""
     return _PARSED[KINDS[kind][0]][split]
 
 
@@ -82,7 +84,12 @@ def sentence(scenario: Scenario, what: str, split: Split, rng: random.Random, ex
         given += " " + rng.choice(LINKS[split]).format(names=joined)
     if extra:
         given += f" and {extra}"
-    return rng.choice(FRAMES[split]).format(given=given, what=what)
+    text = rng.choice(FRAMES[split]).format(given=given, what=what)
+    return _COMMA.sub("", text)
+
+
+#: A scenario may end in a comma, which other punctuation swallows.
+_COMMA = re.compile(r",(?=[.,;])")
 
 
 def _parse(text: str) -> list[Scenario]:
@@ -91,5 +98,6 @@ def _parse(text: str) -> list[Scenario]:
 
 
 _PARSED = {
-    kind: {Split.TRAIN: _parse(train), Split.TEST: _parse(test)} for kind, (train, test) in SCENARIOS.items()
+    kind: {Split.TRAIN: _parse(train), Split.TEST: _parse(test)}
+    for kind, (train, test) in (SCENARIOS | ARRAY_SCENARIOS).items()
 }
