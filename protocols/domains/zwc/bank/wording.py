@@ -48,6 +48,8 @@ NOUNS = {
     Split.TRAIN: ("the {plural}", "these {plural}"),
     Split.TEST: ("those {plural}", "the given {plural}"),
 }
+#: A scenario may end in a comma, which other punctuation swallows.
+_COMMA = re.compile(r",(?=[.,;])")
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,6 @@ def sentence(scenario: Scenario, what: str, split: Split, rng: random.Random, ex
         given += f" and {extra}"
     text = rng.choice(FRAMES[split]).format(given=given, what=what)
     return _COMMA.sub("", text)
-
-
-#: A scenario may end in a comma, which other punctuation swallows.
-_COMMA = re.compile(r",(?=[.,;])")
 
 
 def _parse(text: str) -> list[Scenario]:
