@@ -35,7 +35,7 @@ def parse(text: str) -> Docstring:
     found = list(_SECTION.finditer(text))
     head = text[: found[0].start()] if found else text
     sections = {}
-    for this, after in zip(found, [*found[1:], None], strict=True):
+    for this, after in zip(found, [*found[1:], None], strict=False):
         sections[this["title"].strip()] = text[this.end() : after.start() if after else None].strip("\n")
     examples = sections.pop("Examples", "")
     if not found and ">>>" in head:  # no sections: examples are wherever prompts are
@@ -60,7 +60,7 @@ def prose(text: str, scrub: Scrubber, keep: Collection[str]) -> str:
     """Paragraphs rewritten sentence by sentence; lists and indented blocks by paragraph."""
     done = []
     for paragraph in re.split(r"\n\s*\n", _without_directives(text)):
-        if not paragraph.strip():
+        if not paragraph.strip() or ">>>" in paragraph:  # only examples that were run are shown
             continue
         indent = re.match(r"[ \t]*", paragraph.lstrip("\n"))[0]  # type: ignore[index]
         lines = paragraph.strip("\n").splitlines()
@@ -148,7 +148,7 @@ def _sentences(text: str) -> list[str]:
 
 
 _UNUSABLE = re.compile(
-    r"\\[a-zA-Z]|\[\d+\]_|\[[A-Z]\w*\d*\]_|https?://|`__?\b|:\w+:`|sub-?class|array_function|\b__\w+__\b"
+    r"\\[a-zA-Z]|\[\d+\]_|\[[A-Z]\w*\d*\]_|https?://|`__?\b|:\w+:`|sub-?class|array_function|exceptions\.|\b__\w+__\b"
 )
 
 

@@ -26,7 +26,7 @@ from protocols.domains.zwc.functions import EXAMPLES
 from protocols.domains.zwc.link import open_package
 from protocols.domains.zwc.obfuscate import Library
 from protocols.domains.zwc.scrub import Scrubber
-from protocols.domains.zwc.service import resolve
+from protocols.domains.zwc.service import Service, resolve
 from protocols.domains.zwc.signatures import parameters, shown
 
 Length = Literal["brief", "full"]
@@ -40,7 +40,11 @@ return_inverse return_counts sorted
 _LEFT_OUT = frozenset(_TECHNICAL.split())
 #: Sample calls of functions that have no example of their own.
 _SAMPLES = {"array": "[1, 2, 3]", "asarray": "[1, 2, 3]"}
-_LONGEST = 160  # characters of a brief example's output
+#: Arguments to try on functions of modules that only compute.
+_HARMLESS = ("math", "cmath", "statistics")
+_TRIED = ["[1.0, 2.0, 6.0]", "0.5", "2.0", "6, 4", "6", "[1.0, 2.0, 6.0], [2.0, 3.0, 9.0]", "2.0, 3, 4.0"]
+_LONGEST = 200  # characters of a brief example
+_ELEMENTS = 20_000  # arrays in examples are for reading
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,8 @@ class _Writer:
         self.root = importlib.import_module(library.module)
         others = [n for n, value in vars(self.root).items() if _is_other(n, value)]
         self.scrub = Scrubber(library.package, library.module, library.entries, others)
-        self.package: ModuleType = open_package(library)
+        service = Service(library.blob, max_elements=_ELEMENTS)
+        self.package: ModuleType = open_package(library, service)
 
     def brief(self, original: str) -> str:
         function = resolve(self.root, original)
@@ -101,7 +106,7 @@ class _Writer:
         listed = parameters(function)
         sentence = docstrings.summary_sentence(doc, self.scrub, [p[0] for p in listed])
         head = self._name(original) + shown(listed, _LEFT_OUT)
-        sample = self._sample(original) or self._short(doc)
+        sample = self._sample(original) or self._short(doc, original)
         return "\n".join(filter(None, [head, sentence, sample]))
 
     def full(self, original: str) -> str:
@@ -120,8 +125,8 @@ class _Writer:
         for words, code in examples.usable(doc.examples, self.scrub, self.package, self.library.module):
             words = docstrings.prose(words, self.scrub, keep)
             blocks += [block for block in (words, code) if block]
-        if not any(">>>" in block for block in blocks):
-            blocks = [self._sample(original)]
+        if not any(self._name(original) in block for block in blocks if block.startswith(">>>")):
+            blocks.append(self._sample(original))
         if any(blocks):
             parts.append("Examples\n--------\n" + "\n\n".join(filter(None, blocks)))
         return "\n\n".join(part for part in parts if part)
@@ -130,19 +135,31 @@ class _Writer:
         return f"{self.library.package}.{self.library.entries[original]}"
 
     def _sample(self, original: str) -> str:
-        """The sample call with what it gives; empty if there is none."""
-        samples = EXAMPLES | _SAMPLES if self.library.module == "numpy" else {}
-        if original not in samples:
-            return ""
-        call = f"{self._name(original)}({samples[original]})"
-        return examples.as_prompt(call, examples.run(call, {self.library.package: self.package}))
+        """A sample call with what it gives; empty if there is none."""
+        if self.library.module == "numpy":
+            candidates = [samples[original]] if original in (samples := EXAMPLES | _SAMPLES) else []
+        else:
+            candidates = _TRIED if self.library.module in _HARMLESS else []
+        for arguments in candidates:
+            call = f"{self._name(original)}({arguments})"
+            try:
+                output = examples.run(call, {self.library.package: self.package})
+            except (TypeError, ValueError):  # arguments of another kind
+                continue
+            if 0 < len(output) <= _LONGEST:
+                return examples.as_prompt(call, output)
+        return ""
 
-    def _short(self, doc: docstrings.Docstring) -> str:
-        """The first usable example of the docstring, if it is short."""
+    def _short(self, doc: docstrings.Docstring, original: str) -> str:
+        """The beginning of the docstring's usable examples up to the first output, if it is short."""
         for _, code in examples.usable(doc.examples, self.scrub, self.package, self.library.module):
-            first = re.split(r"\n(?=>>> )", code)[0]
-            if len(first) <= _LONGEST and "\n" in first:
-                return first
+            taken: list[str] = []
+            for example in re.split(r"\n(?=>>> )", code):
+                taken.append(example)
+                if not example.rpartition("\n")[2].startswith((">>> ", "...")):
+                    break
+            text = "\n".join(taken)
+            return text if len(text) <= _LONGEST and self._name(original) in text else ""
         return ""
 
 

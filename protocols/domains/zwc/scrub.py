@@ -38,14 +38,15 @@ class Scrubber:
         names = _alternatives(self.public)
         self.root = rf"(?:{re.escape(module)}|np)"
         self._known = re.compile(
-            rf"(?P<root>\b{self.root}\.)?(?<![\w.])(?P<name>{names})(?!\w)(?P<after>\((?!s\))|\.(?=\w)|['`\"])?"
+            rf"(?:(?P<root>\b{self.root}\.)|(?<![\w.]))(?P<name>{names})(?!\w)(?P<after>\((?!s\))|\.(?=\w)|['`\"])?"
         )
         self._dispatcher = re.compile(rf"\b_({names})_dispatcher\b")
         self._unknown = re.compile(rf"\b{self.root}\.[\w.]*\w")
         unknown = _alternatives(set(others) - set(self.public))
         self._other = re.compile(rf"(?<![\w.])(?:`{{1,2}}(?=\w+`)|(?=\w+\())({unknown})(?!\w)")
+        either = rf"(?:{names}|{unknown})"
         self._method = re.compile(
-            rf"(?<![\w.])(?!{re.escape(package)}\.)[a-z]\w*\.(?!shape\b|size\b|ndim\b)(?:{names}|{unknown})(?!\w)"
+            rf"(?<![\w.])(?!{re.escape(package)}\.)[a-z]\w*\.(?!shape\b|size\b|ndim\b){either}(?!\w)|\.{either}\("
         )
         self._module = re.compile(rf"(?i)\b{re.escape(module)}\b|\bnumpy\b|\bnp\b")
 

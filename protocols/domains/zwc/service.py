@@ -70,9 +70,11 @@ class Service:
             and indexing are no calls.
         public: obfuscated names of all functions, all that `client.build` needs.
         shake: perturb the results of public functions, array constructors excepted.
+        max_elements: of one array that is sent back.
     """
 
-    def __init__(self, blob: bytes) -> None:
+    def __init__(self, blob: bytes, max_elements: int = MAX_ELEMENTS) -> None:
+        self.max_elements = max_elements
         content = json.loads(zlib.decompress(blob))
         self.package: str = content["package"]
         self.module: str = content["module"]
@@ -202,7 +204,7 @@ class Service:
         raise CodecError(f"the result is of type {kind.__name__!r}, which is no plain data")
 
     def _array(self, value: Any) -> Array:
-        if value.size > MAX_ELEMENTS:
+        if value.size > self.max_elements:
             raise MemoryError(f"an array of {value.size} elements is too large to hand over")
         kind = value.dtype.kind
         if kind == "V":
