@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from sqlite_utils import Database
 
 from memory.schema import APPLICATION_ID, MIGRATIONS
 from protocols.errors import StoreError
@@ -209,6 +208,8 @@ def _migrate(connection: sqlite3.Connection, path: Path, version: int, run: Mapp
     """Apply what is missing, all in one transaction: a file is never left between two versions."""
     if version == len(MIGRATIONS):
         return
+    from sqlite_utils import Database  # loads pandas where it is installed; readers need not wait for that
+
     db = Database(connection, recursive_triggers=False, execute_plugins=False)
     with errors_of(path), db.atomic():
         for migration in MIGRATIONS[version:]:
