@@ -45,6 +45,8 @@ class SharedPrefixDecoder:
         answer: most ids that any row will sample.
     """
 
+    grows = True  # `add` works while there are rows
+
     def __init__(self, model: Any, prefix: list[int], capacity: int, longest: int, answer: int) -> None:
         self._model = model
         self._cache = _RowsCache(model, capacity, longest, longest + answer + SLACK)

@@ -14,6 +14,8 @@ from actors.engines.decoding import holes
 
 
 class PlainDecoder:
+    grows = False
+
     def __init__(self, model: Any, prefix: list[int], capacity: int, longest: int, answer: int) -> None:
         self._model = model
         self._prefix = prefix

@@ -31,11 +31,12 @@ def sample(
         for greedy rows, under temperature 1.
     """
     device = logits.device
-    heat = torch.tensor([t if t > 0 else 1.0 for t in temperatures], device=device)
-    if all(t == temperatures[0] for t in temperatures):
-        scaled = logits.float() if heat[0] == 1 else logits.float().div_(float(heat[0]))
-    else:
-        scaled = logits.float().div_(heat[:, None])
+    scaled = logits.to(torch.float32, copy=True)
+    heats = [t if t > 0 else 1.0 for t in temperatures]
+    if len(set(heats)) > 1:
+        scaled.div_(torch.tensor(heats, device=device)[:, None])
+    elif heats[0] != 1:
+        scaled.div_(heats[0])
     # exp(logit - max) stays unnormalised: the division by its sum is done once per row, not per token.
     weights = scaled.sub_(scaled.amax(-1, keepdim=True)).exp_()
     nucleus = [row for row, (p, t) in enumerate(zip(top_ps, temperatures, strict=True)) if p < 1 and t > 0]

@@ -128,8 +128,7 @@ class TransformersEngine:
         answer = max(row.limit for row in waiting)
         capacity = min(self._settings.batch_size, len(waiting), self._most_rows(longest + answer))
         decoder = self._decoder(self.model, waiting[0].given[:shared], capacity, longest, answer)
-        refill = 1 if self._decoder is SharedPrefixDecoder else capacity
-        refill = max(refill, capacity // 8)  # a few at a time: a prefill costs about as much as a step
+        refill = max(1, capacity // 8)  # a few at a time: a prefill costs about as much as a step
         self._totals["prompt_tokens"] += sum(len(row.given) for row in waiting)
         self._totals["shared_tokens"] += shared * (len(waiting) - 1)
         rows: list[_Row] = []
@@ -140,7 +139,7 @@ class TransformersEngine:
                     f"{self._settings.deadline_s:.0f} s; raise engine.deadline_s or ask for less at a time"
                 )
             free = capacity - len(rows)
-            if not rows or (waiting and free >= min(refill, len(waiting))):
+            if not rows or (decoder.grows and waiting and free >= min(refill, len(waiting))):
                 new, waiting = waiting[:free], waiting[free:]
                 suffixes: dict[tuple[int, ...], int] = {}
                 for row in new:
