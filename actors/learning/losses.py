@@ -49,3 +49,58 @@ def sft_loss(
         a scalar, float32.
     """
     return weighted_token_mean(-token_logprobs(logits, labels), weights, total)
+
+
+def linear_sft_loss(
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    labels: torch.Tensor,
+    weights: torch.Tensor,
+    total: float,
+    chunk: int = 128,
+) -> torch.Tensor:
+    """`sft_loss(hidden @ weight.T, ...)` without ever holding all logits.
+
+    Logits are computed for `chunk` rows at a time and turned into their gradient at once, so that memory
+    is O(chunk * V) instead of O(N * V) and the logits are read while they are in the cache.
+
+    Args:
+        hidden: [N, D]. weight: [V, D], the output embedding. labels, weights: [N]. total: scalar.
+
+    Returns:
+        a scalar, float32.
+    """
+    loss: torch.Tensor = _LinearSftLoss.apply(hidden, weight, labels, weights, total, chunk)
+    return loss
+
+
+class _LinearSftLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, hidden, weight, labels, weights, total, chunk):  # type: ignore[no-untyped-def]
+        learn_hidden, learn_weight = ctx.needs_input_grad[:2]
+        grad_hidden = torch.empty_like(hidden) if learn_hidden else None
+        grad_weight = torch.zeros_like(weight) if learn_weight else None
+        loss = torch.zeros((), dtype=torch.float32, device=hidden.device)
+        scales = weights.float() / total
+        for start in range(0, len(hidden), chunk):
+            rows = slice(start, start + chunk)
+            probabilities = F.linear(hidden[rows], weight).float().softmax(-1)
+            target = labels[rows, None]
+            # p underflows to 0 only where the loss would be above 100 nats; the clamp keeps it finite.
+            chosen = probabilities.gather(1, target).clamp_min(1e-45)
+            loss -= (chosen.log()[:, 0] * scales[rows]).sum()
+            # d loss / d logits = (p - onehot(label)) * scale
+            probabilities.scatter_add_(1, target, torch.full_like(chosen, -1.0))
+            grad = probabilities.mul_(scales[rows, None]).to(hidden.dtype)
+            if grad_hidden is not None:
+                torch.mm(grad, weight, out=grad_hidden[rows])
+            if grad_weight is not None:
+                grad_weight.addmm_(grad.t(), hidden[rows])
+        ctx.save_for_backward(grad_hidden, grad_weight)
+        return loss
+
+    @staticmethod
+    def backward(ctx, grad):  # type: ignore[no-untyped-def]
+        grad_hidden, grad_weight = ctx.saved_tensors
+        scaled = (None if g is None else g * grad.to(g.dtype) for g in (grad_hidden, grad_weight))
+        return (*scaled, None, None, None, None)

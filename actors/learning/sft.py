@@ -15,15 +15,15 @@ from typing import Any
 
 import msgspec
 import torch
-from safetensors.torch import load_file, save_file
+import torch.nn.functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from actors.engines.base import Weights
-from actors.engines.chat import encode_prompt
+from actors.engines.chat import encode_prompt, end_of_turn_id
 from actors.learning import attention
-from actors.learning.losses import sft_loss, token_logprobs
+from actors.learning.losses import linear_sft_loss, token_logprobs
 from actors.learning.mixed import MixedAdamW
-from actors.learning.packing import Example, pack, split
+from actors.learning.packing import Example, Packed, pack, split
 from actors.learning.schedule import learning_rates
 from memory import checkpoints
 from protocols.errors import TaskspaceError
@@ -35,6 +35,7 @@ from protocols.settings import LearnerSettings
 PROBE_TEXT = "```python\nimport zwc\n\ndef solve(values):\n    return zwc.sorted(values)\n```"
 _PROBE_IDS = 32
 _UPDATE = "update.json"  # beside the weights: it outlives the pruned state
+_TENSORS = "tensors.pt"  # torch's own format streams from memory; safetensors would copy everything first
 _BETWEEN = -1  # version of weights that are being trained
 
 Progress = Callable[[int, int, float], None]
@@ -160,7 +161,8 @@ class SftLearner:
         """Log-probability of each id after the first, given those before it."""
         row = Example(prompt=tuple(ids[:1]), response=tuple(ids[1:]))
         packed = pack([row]).to(self.device)
-        return token_logprobs(self._logits(packed), packed.labels).tolist()
+        logits = F.linear(self._hidden(packed).float(), self._head().float())
+        return token_logprobs(logits, packed.labels).tolist()
 
     def state_dict(self) -> dict[str, Any]:
         """`tensors` (master weights and optimiser) and `plain` (counters, parameter shapes)."""
@@ -217,7 +219,7 @@ class SftLearner:
             )
         self.load_state_dict(
             {
-                "tensors": load_file(state / "tensors.safetensors"),
+                "tensors": torch.load(state / _TENSORS, map_location="cpu", mmap=True, weights_only=True),
                 "plain": msgspec.json.decode((state / "plain.json").read_bytes()),
             }
         )
@@ -231,8 +233,8 @@ class SftLearner:
     def _example(self, sample: Sample) -> Example:
         prompt, opening = encode_prompt(self.tokenizer, sample.prompt)
         response = tuple(sample.token_ids)
-        end = self.tokenizer.eos_token_id
-        if end is not None and response[-1:] != (end,):
+        end = end_of_turn_id(self.tokenizer)
+        if response[-1:] != (end,):
             response += (end,)  # generation stopped at a stop string; the model has to learn to stop
         del opening  # a learned prompt opens nothing: the sample's ids hold the whole response
         return Example(tuple(prompt), response, sample.weight)
@@ -254,20 +256,25 @@ class SftLearner:
         loss = 0.0
         for part in split(batch, self.settings.micro_tokens):
             packed = pack(part).to(self.device)
-            piece = sft_loss(self._logits(packed), packed.labels, packed.weights, total)
+            piece = linear_sft_loss(self._hidden(packed), self._head(), packed.labels, packed.weights, total)
             piece.backward()
             loss += float(piece.detach())
         return loss
 
-    def _logits(self, packed: Any) -> torch.Tensor:
-        """[N, V]: only where there is a label."""
+    def _hidden(self, packed: Packed) -> torch.Tensor:
+        """[N, D]: last hidden states, only where there is a label."""
         hidden = self.model.base_model(
             input_ids=packed.ids[None],
             position_ids=packed.positions[None],
             use_cache=False,
             layout=attention.Layout(packed.opening, packed.lengths, self.device),
         ).last_hidden_state[0]
-        return self.model.get_output_embeddings()(hidden.index_select(0, packed.places))
+        return hidden.index_select(0, packed.places)
+
+    def _head(self) -> torch.Tensor:
+        """[V, D]: the output embedding."""
+        weight: torch.Tensor = self.model.get_output_embeddings().weight
+        return weight
 
     def _probe_ids(self) -> tuple[int, ...]:
         ids = self.tokenizer(PROBE_TEXT, add_special_tokens=False)["input_ids"]
@@ -284,7 +291,7 @@ class SftLearner:
             self.tokenizer.save_pretrained(folder)
             inner = folder / checkpoints.STATE
             inner.mkdir()
-            save_file(tensors, inner / "tensors.safetensors")
+            torch.save(tensors, inner / _TENSORS)
             (inner / "plain.json").write_bytes(msgspec.json.encode(state["plain"]))
             update = msgspec.structs.replace(update, checksum=checkpoints.weights_checksum(folder))
             (folder / _UPDATE).write_bytes(msgspec.json.encode(update))

@@ -1,0 +1,48 @@
+"""Recipes as data."""
+
+import pytest
+
+from protocols.errors import SettingError
+from protocols.recipes import RECIPES, recipe
+from protocols.records import Book, Origin, Split, Task
+from protocols.settings import LearnerSettings
+
+
+def _task(origin: Origin) -> Task:
+    return Task(
+        id="t",
+        domain="zwc",
+        split=Split.TRAIN,
+        kind="single",
+        origin=origin,
+        statement="",
+        topics=(),
+        payload={},
+    )
+
+
+def test_closed_sft_closes_the_book_between_rollout_and_update() -> None:
+    closed, opened = recipe("closed-sft"), recipe("open-sft")
+    assert (closed.book_at_rollout, closed.book_at_update) == (Book.OPEN, Book.CLOSED)
+    assert (opened.book_at_rollout, opened.book_at_update) == (Book.OPEN, Book.OPEN)
+
+
+def test_selfplay_counts_proposed_tasks_only() -> None:
+    for origin in Origin:
+        assert recipe("closed-sft").counts(_task(origin))
+        assert recipe("selfplay-sft").counts(_task(origin)) == (origin is Origin.PROPOSED)
+
+
+def test_the_setting_offers_exactly_the_recipes_there_are() -> None:
+    for name in RECIPES:
+        assert LearnerSettings(recipe=name).recipe == name  # type: ignore[arg-type]
+    choices = LearnerSettings.model_json_schema()["properties"]["recipe"]["enum"]
+    assert sorted(choices) == sorted(RECIPES)
+
+
+def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:
+    with pytest.raises(SettingError) as caught:
+        recipe("closed-stf")
+    message = str(caught.value)
+    assert "closed-stf" in message and all(name in message for name in RECIPES)
+    assert "\n" not in message
