@@ -13,7 +13,9 @@ is idempotent. Does not cover: where actors are placed on a cluster beyond the r
 import contextlib
 import os
 import time
+import uuid
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -124,11 +126,24 @@ class _RayPending:
 
 
 class RayRole:
-    """A handle on a role's actor. Picklable, so that roles can be handed to other roles."""
+    """A role's actor by its name in the cluster. Picklable, so that roles can be handed to other roles.
 
-    def __init__(self, name: str, handle: Any) -> None:
+    Handed on by name: an actor whose constructor was given a handle cannot be started again once the
+    handle's owner has let the argument go.
+    """
+
+    def __init__(self, name: str, actor: str) -> None:
         self.name = name
-        self.handle = handle
+        self.actor = actor
+
+    @cached_property
+    def handle(self) -> Any:
+        import ray
+
+        return ray.get_actor(self.actor)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RayRole, (self.name, self.actor)
 
     def submit(self, method: str, *args: Any) -> Pending:
         return _RayPending(self.name, method, self.handle.run.remote(method, *args))
@@ -173,6 +188,7 @@ class RayRuntime:
         self._ray = ray
         self._settings = settings
         self._roles: list[RayRole] = []
+        self._token = uuid.uuid4().hex[:8]  # several runs may share a cluster
         self._own = not ray.is_initialized()
         if self._own:
             root = str(Path(__file__).resolve().parents[1])
@@ -211,8 +227,10 @@ class RayRuntime:
             options["memory"] = resources.pop("memory")
         if resources:
             options["resources"] = resources
-        handle = self._ray.remote(_Shell).options(**options).remote(cls, *args)
-        role = RayRole(name, handle)
+        actor = f"{name}-{len(self._roles)}-{self._token}"
+        handle = self._ray.remote(_Shell).options(name=actor, **options).remote(cls, *args)
+        role = RayRole(name, actor)
+        role.handle = handle  # keeps the actor alive: a name alone does not
         self._roles.append(role)
         return role
 
