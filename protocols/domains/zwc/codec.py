@@ -15,6 +15,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import islice
 from types import NoneType
 from typing import Any
 
@@ -182,8 +183,11 @@ class _Packer:
         if callable(value) and self.callables is not None:
             self.callables.append(value)
             return {"f": len(self.callables) - 1}
-        if isinstance(value, Iterator):  # generators, map, zip: expanded, as a call would do
-            return [self.pack(v, depth - 1) for v in value]
+        if isinstance(value, Iterator) and self.callables is not None:  # an argument: generators, map, zip
+            values = list(islice(value, MAX_RANGE + 1))
+            if len(values) > MAX_RANGE:
+                raise CodecError("too much data: an iterator of more than 4,000,000 values")
+            return self.items(values, depth)
         raise CodecError(f"cannot pass a value of type {kind_name(value)}")
 
     def array(self, value: Array, depth: int) -> Any:

@@ -58,16 +58,19 @@ def summary_sentence(doc: Docstring, scrub: Scrubber, keep: Collection[str]) -> 
 
 def prose(text: str, scrub: Scrubber, keep: Collection[str]) -> str:
     """Paragraphs rewritten sentence by sentence; lists and indented blocks by paragraph."""
-    done = []
+    done: list[str] = []
     for paragraph in re.split(r"\n\s*\n", _without_directives(text)):
         if not paragraph.strip() or ">>>" in paragraph:  # only examples that were run are shown
             continue
+        literal = bool(done) and done[-1].endswith("::") and paragraph.lstrip("\n")[:1] in (" ", "\t")
         indent = re.match(r"[ \t]*", paragraph.lstrip("\n"))[0]  # type: ignore[index]
         lines = paragraph.strip("\n").splitlines()
-        if any(not line.startswith(indent) or _LIST.match(line, len(indent)) for line in lines):
+        if literal or any(not line.startswith(indent) or _LIST.match(line, len(indent)) for line in lines):
             text_ = _plain_roles(paragraph.strip("\n"))
             if not _unusable(text_, scrub, keep):
                 done.append(scrub(text_, keep))
+            elif literal:
+                done.pop()  # what announced it
             continue
         kept = [
             scrub(s, keep)
@@ -85,6 +88,8 @@ def prose(text: str, scrub: Scrubber, keep: Collection[str]) -> str:
                     break_on_hyphens=False,
                 )
             )
+    if done and done[-1].endswith("::"):
+        done.pop()
     return "\n\n".join(done)
 
 
@@ -148,7 +153,8 @@ def _sentences(text: str) -> list[str]:
 
 
 _UNUSABLE = re.compile(
-    r"\\[a-zA-Z]|\[\d+\]_|\[[A-Z]\w*\d*\]_|https?://|`__?\b|:\w+:`|sub-?class|array_function|exceptions\.|\b__\w+__\b"
+    r"\\[a-zA-Z]|\[\d+\]_|\[[A-Z]\w*\d*\]_|https?://|`__?\b|:\w+:`|\b__\w+__\b"
+    r"|sub-?class|array_function|exceptions\.|MaskedArray|matrix object|Array.API"
 )
 
 

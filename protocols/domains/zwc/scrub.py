@@ -69,6 +69,9 @@ class Scrubber:
                 return self.public[name] + after
             return match[0]
 
+        text = re.sub(
+            rf"\b(?:{self.root}\.)?(?:linalg\.)?LinAlgError\b", "ValueError", text
+        )  # as programs see it
         return self._known.sub(replace, self._dispatcher.sub(r"\1", text))
 
     def mentions_unknown(self, text: str, keep: Collection[str] = ()) -> bool:

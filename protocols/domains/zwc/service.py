@@ -52,6 +52,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
     "in": operator.contains,
 }
+_OF_ARRAYS = frozenset({"operate", "get", "set", "repr", "str", "transpose"})
 
 
 class _CallableFailed(Exception):
@@ -134,8 +135,10 @@ class Service:
             arrays = self._arrays
         finally:
             self._arrays = outer
-        if kind not in self._kinds:
+        if type(kind) is not str or kind not in self._kinds:
             raise CodecError(f"unknown request {kind!r:.40}")
+        if kind in _OF_ARRAYS and not arrays:  # nothing else is computed here
+            raise CodecError(f"{kind} needs an array")
         before = [a.tobytes() for a in arrays] if kind in ("call", "set") else []
         value = self._plain(self._kinds[kind](*parts))
         changed = [[i, self._plain(arrays[i])] for i, was in enumerate(before) if arrays[i].tobytes() != was]
@@ -146,6 +149,8 @@ class Service:
         return self._arrays[-1]
 
     def _call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if type(name) is not str or name not in self._functions:
+            raise CodecError(f"unknown function {name!r:.40}")
         self.calls.append(name)
         value = self._functions[name](*args, **kwargs)
         return self._shaken(value) if self.shake and name not in self._constructors else value
