@@ -16,7 +16,7 @@ def learning_rates(
     falls from the peak towards 0 (which the step after the last would reach), or stays.
     """
     warm = min(steps, math.ceil(warmup * steps))
-    rates = [peak * (step + 1) / warm for step in range(warm)]
+    rates = [peak * ((step + 1) / warm) for step in range(warm)]
     rest = steps - warm
     for step in range(rest):
         done = step / rest

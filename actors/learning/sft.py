@@ -6,10 +6,11 @@ The learner owns the weights. It runs without Ray, in any process; the learner a
 Does not cover: which samples are learned (the curator), reinforcement learning, several devices.
 """
 
+import contextlib
 import os
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import msgspec
 import torch
 import torch.nn.functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
 from actors.engines.base import Weights
 from actors.engines.chat import encode_prompt, end_of_turn_id
@@ -26,7 +28,7 @@ from actors.learning.mixed import MixedAdamW
 from actors.learning.packing import Example, Packed, pack, split
 from actors.learning.schedule import learning_rates
 from memory import checkpoints
-from protocols.errors import TaskspaceError
+from protocols.errors import SettingError, TaskspaceError
 from protocols.records import Sample, Update
 from protocols.seeds import rng_of
 from protocols.settings import LearnerSettings
@@ -36,6 +38,7 @@ PROBE_TEXT = "```python\nimport zwc\n\ndef solve(values):\n    return zwc.sorted
 _PROBE_IDS = 32
 _UPDATE = "update.json"  # beside the weights: it outlives the pruned state
 _TENSORS = "tensors.pt"  # torch's own format streams from memory; safetensors would copy everything first
+_PACKING_TOLERANCE = 0.1  # nats in the mean; two bfloat16 computations of one model differ by up to 0.03
 _BETWEEN = -1  # version of weights that are being trained
 
 Progress = Callable[[int, int, float], None]
@@ -61,13 +64,15 @@ class SftLearner:
         self._load(self._base)
 
     def _load(self, folder: Path) -> None:
-        self.model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.bfloat16, attn_implementation=attention.NAME
-        ).to(self.device)
+        with _quiet():
+            self.model = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=torch.bfloat16, attn_implementation=attention.NAME
+            ).to(self.device)
         self.model.train()
         if not self.settings.train_embeddings:
             for embedding in (self.model.get_input_embeddings(), self.model.get_output_embeddings()):
                 embedding.requires_grad_(False)
+        self._check_packing()
         settings = self.settings
         self.optimiser = MixedAdamW(self.model, settings.betas, settings.weight_decay, settings.grad_clip)
 
@@ -276,6 +281,23 @@ class SftLearner:
         weight: torch.Tensor = self.model.get_output_embeddings().weight
         return weight
 
+    @torch.no_grad()
+    def _check_packing(self) -> None:
+        """Compare packed rows with the model's own forward pass: some models do more than attention and an
+        output product (windows, scaled or capped logits), and would silently learn something else."""
+        ids = self._probe_ids()
+        self.model.set_attn_implementation("sdpa")
+        own = self.model(input_ids=torch.tensor([ids], device=self.device), use_cache=False).logits[0, :-1]
+        self.model.set_attn_implementation(attention.NAME)
+        there = token_logprobs(own, torch.tensor(ids[1:], device=self.device)).tolist()
+        here = self.logprobs(ids)
+        mean = sum(abs(a - b) for a, b in zip(here, there)) / len(here)
+        if not mean <= _PACKING_TOLERANCE:
+            raise SettingError(
+                f"Model {self.model_path} cannot be learned from packed rows: log-probabilities differ by "
+                f"{mean:.3f} nats from its own forward pass; choose a plain causal model (model.name)."
+            )
+
     def _probe_ids(self) -> tuple[int, ...]:
         ids = self.tokenizer(PROBE_TEXT, add_special_tokens=False)["input_ids"]
         return tuple(ids[:_PROBE_IDS])
@@ -287,7 +309,8 @@ class SftLearner:
         needed = sum(t.numel() * t.element_size() for t in tensors.values())
         needed += sum(p.numel() * p.element_size() for p in self.model.parameters())
         with checkpoints.publishing(self.run_dir, self.version, needed) as folder:
-            self.model.save_pretrained(folder)
+            with _quiet():
+                self.model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
             inner = folder / checkpoints.STATE
             inner.mkdir()
@@ -305,3 +328,15 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' progress bars, which are the command line's business."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
