@@ -5,7 +5,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.domains.zwc import codec
@@ -50,11 +50,13 @@ def same(a: object, b: object) -> bool:
 
 
 @given(VALUES)
+@settings(deadline=None)
 def test_values_come_back_as_they_were(value):
     assert same(decode(encode(value)), value)
 
 
 @given(st.lists(st.integers(0, 4), max_size=4), st.sampled_from(["float64", "complex128", "<U3", "object"]))
+@settings(deadline=None)
 def test_arrays_come_back_with_shape_and_nesting(shape, dtype):
     size = math.prod(shape)
     kinds = {
@@ -162,6 +164,7 @@ def test_hostile_bytes_raise_codec_error(data):
 
 
 @given(st.binary(max_size=200))
+@settings(deadline=None)
 def test_any_bytes_decode_or_raise_codec_error(data):
     with contextlib.suppress(CodecError):
         decode(data)

@@ -96,7 +96,7 @@ def test_every_function_gives_what_the_library_gives(name):
 
 
 @given(npst.arrays(np.float64, npst.array_shapes(max_dims=3, max_side=4)))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_wrapped_arrays_carry_any_floats(array):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -278,9 +278,24 @@ def test_functions_show_parameters_and_tell_nothing_else():
 
 
 @given(st.binary(max_size=60))
+@settings(deadline=None)
 def test_the_service_answers_anything(data):
     reply = decode(Service(LIBRARY.blob).handle(data) if not data else SERVICE.handle(data))
     assert reply[0] in ("ok", "error")
+
+
+def test_a_trace_cannot_be_forged_by_raw_requests():
+    SERVICE.calls.clear()
+    for request in [
+        ("call", "no_such_function", (), {}),
+        ("call", ["x"], (), {}),
+        ("operate", "**", 10, 10),
+        ("get", [1], 0),
+        (["call"],),
+        ("calls",),
+    ]:
+        assert decode(SERVICE.handle(encode(request)))[0] == "error"
+    assert SERVICE.calls == []
 
 
 def test_large_results_are_refused_not_sent():
@@ -307,6 +322,10 @@ def test_shaking_changes_every_result_but_what_constructors_give():
     assert plain(array([1, 2])) == [1, 2]
     assert plain(resolve(shaken, LIBRARY.entries["sort"])([3, 1])) == [8, 10]
     assert resolve(shaken, LIBRARY.entries["any"])([True]) is False
+    assert all(map(math.isfinite, plain(resolve(shaken, LIBRARY.entries["sqrt"])([math.nan, math.inf]))))
+    out = array([0.0])
+    resolve(shaken, LIBRARY.entries["negative"])(array([1.0]), out=out)
+    assert plain(out) == [pytest.approx(-1.37 + 11.3)]
     service.shake = False
     assert plain(resolve(shaken, LIBRARY.entries["sort"])([3, 1])) == [1, 3]
 
