@@ -4,7 +4,7 @@ Reasons are words for counting; `docs/architecture.md` lists none of them, the s
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 
 from protocols.prompting import last_code_block
@@ -24,6 +24,18 @@ def draw_tasks(
     if base:
         taken += [base[(played + i) % len(base)] for i in range(rest)]
     return taken
+
+
+def mixed(some: Sequence[Task], others: Sequence[Task], share: float) -> list[Task]:
+    """Tasks of two kinds with `share` of the second, evenly spread, until one of them is used up."""
+    left, right = deque(some), deque(others)
+    made: list[Task] = []
+    while True:
+        from_right = round((len(made) + 1) * share) > len(made) - (len(some) - len(left))
+        source = right if from_right else left
+        if not source:
+            return made
+        made.append(source.popleft())
 
 
 def normal_form(text: str) -> str:

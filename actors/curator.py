@@ -82,7 +82,13 @@ class Curator:
 
     @cached_property
     def _base(self) -> list[Task]:
-        return self._domain.tasks(Split.TRAIN)
+        """Base tasks, with the wanted share of multi-function ones spread among them."""
+        single = self._domain.tasks(Split.TRAIN, "single")
+        share = self._settings.zwc.multi_share
+        if not share:
+            return single
+        multi = self._domain.tasks(Split.TRAIN, "multi")
+        return choosing.mixed(single, multi, share)
 
     @cached_property
     def _held_out(self) -> list[Task]:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.choosing import Answer, distinct_answers, draw_tasks
+from actors.choosing import Answer, distinct_answers, draw_tasks, mixed
 from actors.measuring import Scored, summarise
 from protocols.records import Origin, Split, Task
 
@@ -35,6 +35,14 @@ def test_base_tasks_come_in_turn_over_rounds():
 
 def test_without_base_tasks_only_proposals_are_played():
     assert draw_tasks([], PROPOSED[:2], 10, 1.0, 0) == PROPOSED[:2]
+
+
+@given(st.floats(0, 1))
+def test_two_kinds_are_mixed_evenly(share):
+    made = mixed(BASE * 20, PROPOSED * 20, share)
+    for length in range(1, len(made) + 1):
+        others = sum(t.origin is Origin.PROPOSED for t in made[:length])
+        assert abs(others - length * share) <= 1
 
 
 def answer(number, body, of="t"):

@@ -92,7 +92,8 @@ def test_brief_is_brief():
     assert mean == (
         f"zwc.{LIBRARY.entries['mean']}(a, axis=None)\n"
         "Compute the arithmetic mean along the specified axis.\n"
-        f">>> zwc.{LIBRARY.entries['mean']}([1.0, 2.0, 6.0])\n"
+        ">>> a = [1.0, 2.0, 6.0]\n"
+        f">>> zwc.{LIBRARY.entries['mean']}(a)\n"
         "3.0"
     )
 
@@ -120,5 +121,5 @@ def test_scrubbing_knows_code_from_prose():
     assert scrub("call mean(x) or 'mean'; mean.at") == "call zwc.kocito(x) or 'zwc.kocito'; zwc.kocito.at"
     assert scrub("argsort is no word") == "zwc.bidade is no word"
     assert scrub("_mean_dispatcher() got x") == "zwc.kocito() got x"
-    assert scrub("an ndarray of NumPy, np.foo") == "an ZWCArray of zwc, another function of zwc"
+    assert scrub("an ndarray of NumPy, np.foo") == "a ZWCArray of zwc, another function of zwc"
     assert scrub("`mean`", keep=["mean"]) == "`mean`"

@@ -8,6 +8,7 @@ can be used, the sample call of `functions.EXAMPLES` stands in.
 Does not cover: translating what the library does into other words. Prose stays the library's own.
 """
 
+import ast
 import builtins
 import doctest
 import importlib
@@ -140,14 +141,17 @@ class _Writer:
             candidates = [samples[original]] if original in (samples := EXAMPLES | _SAMPLES) else []
         else:
             candidates = _TRIED if self.library.module in _HARMLESS else []
+        names = [p[0] for p in parameters(resolve(self.root, original))]
         for arguments in candidates:
-            call = f"{self._name(original)}({arguments})"
+            given, call = _with_variables(self._name(original), arguments, names)
+            known = {self.library.package: self.package, **{n: ast.literal_eval(v) for n, v in given.items()}}
             try:
-                output = examples.run(call, {self.library.package: self.package})
+                output = examples.run(call, known)
             except (TypeError, ValueError):  # arguments of another kind
                 continue
             if 0 < len(output) <= _LONGEST:
-                return examples.as_prompt(call, output)
+                lines = [f">>> {name} = {value}" for name, value in given.items()]
+                return "\n".join([*lines, examples.as_prompt(call, output)])
         return ""
 
     def _short(self, doc: docstrings.Docstring, original: str) -> str:
@@ -161,6 +165,27 @@ class _Writer:
             text = "\n".join(taken)
             return text if len(text) <= _LONGEST and self._name(original) in text else ""
         return ""
+
+
+def _with_variables(function: str, arguments: str, names: list[str]) -> tuple[dict[str, str], str]:
+    """A sample call on variables: small models copy literal lists out of an example, but not names.
+
+    Returns:
+        the literal lists among the positional arguments by parameter name, and the call.
+    """
+    call = ast.parse(f"f({arguments})", mode="eval").body
+    assert isinstance(call, ast.Call)
+    given: dict[str, str] = {}
+    for place, argument in enumerate(call.args):
+        name = names[place].lstrip("*") if place < len(names) else ""
+        literal = isinstance(argument, ast.List | ast.Tuple) and all(
+            isinstance(n, ast.List | ast.Tuple | ast.Constant | ast.UnaryOp | ast.USub | ast.Load)
+            for n in ast.walk(argument)
+        )
+        if literal and name.isidentifier() and name not in given:
+            given[name] = ast.unparse(argument)
+            call.args[place] = ast.Name(id=name)
+    return given, f"{function}({', '.join(ast.unparse(a) for a in [*call.args, *call.keywords])})"
 
 
 def _is_other(name: str, value: object) -> bool:
