@@ -155,6 +155,7 @@ def _sentences(text: str) -> list[str]:
 _UNUSABLE = re.compile(
     r"\\[a-zA-Z]|\[\d+\]_|\[[A-Z]\w*\d*\]_|https?://|`__?\b|:\w+:`|\b__\w+__\b"
     r"|sub-?class|array_function|exceptions\.|MaskedArray|matrix object|Array.API"
+    r"|[Vv]ersion \d|deprecated in|MATLAB|Matlab"
 )
 
 
@@ -172,7 +173,7 @@ def _plain_roles(text: str) -> str:
             return f"`{body}`" if "<" not in body else match[0]
         return match[0]
 
-    return _ROLE.sub(plain, text)
+    return re.sub(r"`[~.]+(?=\w)", "`", _ROLE.sub(plain, text))
 
 
 def _without_directives(text: str) -> str:

@@ -55,7 +55,7 @@ class Scrubber:
         text = self.known(text, keep)
         text = self._unknown.sub(f"another function of {self.package}", text)
         text = re.sub(r"\b(\w+\.)?ndarray(s?)\b", rf"{self.array}\2", text)
-        return self._module.sub(self.package, text)
+        return self._module.sub(self.package, re.sub(rf"\b([Aa])n (?={self.array})", r"\1 ", text))
 
     def known(self, text: str, keep: Collection[str] = ()) -> str:
         """Only the names of this library replaced."""
