@@ -186,3 +186,19 @@ def test_the_documentation_file(folder, library):
     mean = rows[list(library.entries).index("mean")]
     assert json.loads(mean["func_mapping"])["np.mean"] == f"zwc.{library.entries['mean']}"
     assert "Parameters" in mean["rewritten_doc"] and "arithmetic mean" in mean["docstring"]
+
+
+def test_a_library_without_arrays_on_disk(tmp_path):
+    library = obfuscate("math", package="calc")
+    library.write(tmp_path)
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import calc
+print(calc.{library.entries["gcd"]}(12, 18), calc.{library.entries["isinf"]}(float("-inf")))
+try:
+    calc.CALCArray([1])
+except TypeError as error:
+    print(error)
+"""
+    assert run(code).splitlines() == ["6 True", "this library has no arrays"]

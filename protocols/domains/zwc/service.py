@@ -100,7 +100,7 @@ class Service:
             "repr": self._repr,
             "str": str,
             "transpose": lambda a: a.T,
-            "wrap": lambda data: self._numpy.asarray(data),
+            "wrap": self._wrap,
             "signature": self.signature,
         }
 
@@ -178,6 +178,11 @@ class Service:
         return proxy
 
     # Values in and out
+
+    def _wrap(self, data: Any) -> Any:
+        if self._numpy is None:
+            raise CodecError("this library has no arrays")
+        return self._numpy.asarray(data)
 
     def _to_numpy(self, shape: tuple[int, ...], dtype: str, values: list[Any]) -> Any:
         if self._numpy is None:
