@@ -7,6 +7,7 @@ under way, and how long it may still take, follows from that and from how long t
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
@@ -81,6 +82,7 @@ class RunProgress:
         self._left = TimeLeft(settings)
         self._learned = False
         self._stage = "starting"
+        self._tally: Counter[str] = Counter()
         self._began = self._since = time.monotonic()
         self._told = 0.0
         self._bar: Any = None
@@ -166,6 +168,7 @@ class RunProgress:
             return (
                 f"{where}  {facts['book']} book, version {facts['version']}: "
                 f"{100 * facts['accuracy']:.1f} % of {facts['attempts']} held-out attempts"
+                + (self._and_left() if 0 < round < self._settings.rounds else "")
             )
         if kind == "round":
             self._stage = "proposing"
@@ -173,22 +176,40 @@ class RunProgress:
         return f"{where}  {kind}: {_facts(facts)}"
 
     def _take_batch(self, where: str, facts: dict[str, Any], seconds: float) -> str | None:
-        purpose = str(facts.get("purpose", "collect"))
-        groups = int(facts.get("groups", 0))
+        purpose, groups = str(facts.get("purpose", "collect")), int(facts.get("groups", 0))
         total = int(facts.get("total", 0))
         if self._left.played[purpose] >= total > 0:  # the next measurement of the same kind
             self._left.played[purpose] = 0
+        if self._left.played[purpose] == 0:
+            self._tally = Counter()
         self._left.batch(purpose, groups, seconds)
+        counted = {k: v for k, v in facts.items() if k in ("attempts", "verified", "tokens", "infra_errors")}
+        self._tally.update({"seconds": seconds, **counted})
         done = self._left.played[purpose]
         ended = done >= total
         self._stage = "measuring" if purpose == "evaluate" else "learning" if ended else "collecting"
-        if self._bar is None and not ended and time.monotonic() - self._told < LINE_EVERY_S:
-            return None
-        if self._bar is not None and not ended:
+        if ended and purpose == "evaluate":
+            return None  # its accuracy follows at once
+        quiet_for = time.monotonic() - self._told
+        if not ended and (self._bar is not None or quiet_for < LINE_EVERY_S):
             return None
         word = "collected" if purpose == "collect" else "measured"
-        rest = _facts({k: v for k, v in facts.items() if k not in ("purpose", "total", "groups")})
-        return f"{where}  {word} {done}/{total} groups: {rest}"
+        return f"{where}  {word} {done}/{total} groups: {self._batch_facts()}{self._and_left()}"
+
+    def _batch_facts(self) -> str:
+        t = self._tally
+        parts = [f"{t['attempts']:.0f} attempts"]
+        if t["attempts"]:
+            parts.append(f"{100 * t['verified'] / t['attempts']:.0f} % verified")
+        if t["tokens"]:
+            parts.append(_rate(t["tokens"], t["seconds"]))
+        if t["infra_errors"]:
+            parts.append(f"{t['infra_errors']:.0f} infrastructure errors")
+        return ", ".join(parts)
+
+    def _and_left(self) -> str:
+        text = self._left_text()
+        return f"  ({text})" if text and self._bar is None else ""
 
     def _draw(self) -> None:
         if self._bar is None:
@@ -203,7 +224,7 @@ class RunProgress:
             description=f"round {self._left.round}/{self._settings.rounds} {self._stage}",
             total=total.get(self._stage),
             completed=self._left.played[purpose] if self._stage in total else 0,
-            facts="",
+            facts=self._batch_facts() if self._stage in total and self._tally else "",
             left=self._left_text(),
         )
 

@@ -53,6 +53,7 @@ def test_progress_goes_to_stderr_without_escape_codes(played: Path) -> None:
         assert part in text
 
 
+@pytest.mark.slow
 def test_a_finished_run_can_be_resumed_with_more_rounds(played: Path) -> None:
     done = taskspace("run", "--resume", "smoke-1", "--quiet", cwd=played, timeout=240)
     assert done.returncode == 0 and "closed book" in done.stdout
@@ -128,6 +129,7 @@ def lines_until(process: subprocess.Popen[str], part: str) -> Iterator[str]:
     raise AssertionError(f"{part!r} never came")
 
 
+@pytest.mark.slow
 def test_ctrl_c_once_finishes_the_batch_and_the_run_goes_on_later(tmp_path: Path) -> None:
     process = begin(tmp_path, "--set", "rounds=50")
     list(lines_until(process, "round 1/50"))
@@ -145,6 +147,7 @@ def test_ctrl_c_once_finishes_the_batch_and_the_run_goes_on_later(tmp_path: Path
     assert later["finished"] is True and later["attempts"] >= summary["attempts"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_twice_stops_now_and_leaves_no_process(tmp_path: Path) -> None:
     process = begin(tmp_path, "--set", "rounds=50")
     list(lines_until(process, "round 1/50"))

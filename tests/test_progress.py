@@ -53,7 +53,10 @@ def story(progress: RunProgress) -> None:
     tell("evaluation", {"round": 0, "book": "closed", "version": 0, "accuracy": 0.0, "attempts": 4})
     tell("proposals", {"round": 1, "proposals": 6, "rejected": {"unparsed": 2}})
     for _ in range(5):
-        tell("batch", {"round": 1, "purpose": "collect", "total": 10, "groups": 2, "verified": 1})
+        tell(
+            "batch",
+            {"round": 1, "purpose": "collect", "total": 10, "groups": 2, "attempts": 4, "verified": 1},
+        )
     tell("update", {"round": 1, "version": 1, "samples": 5, "tokens": 100, "loss": 0.5, "seconds": 2.0})
     tell("evaluation", {"round": 1, "book": "closed", "version": 1, "accuracy": 0.75, "attempts": 4})
     tell("round", {"round": 1, "rounds": 3})
@@ -65,7 +68,13 @@ def test_plain_lines_tell_the_story_without_escape_codes() -> None:
         story(progress)
     text = out.getvalue()
     assert "\x1b" not in text and "\r" not in text
-    for part in ("proposals: proposals 6", "unparsed 2", "10/10 groups", "version 1 on 5 answers", "75.0 %"):
+    for part in (
+        "proposals 6",
+        "unparsed 2",
+        "10/10 groups: 20 attempts, 25 % verified",
+        "version 1 on 5 answers",
+        "75.0 %",
+    ):
         assert part in text
     assert "50 tokens/s" in text
     assert text.count("collected") == 1  # batches are not told one by one
