@@ -196,15 +196,19 @@ def limit_program(cpu_s: int) -> None:
 
 
 class Filter:
-    """A compiled seccomp program, kept ready for `install`."""
+    """A compiled seccomp program, kept ready for `install`: a child should touch as little as it can."""
 
     def __init__(self, bpf: bytes) -> None:
         self._code = ctypes.create_string_buffer(bpf, len(bpf))  # the kernel copies from here
         # struct sock_fprog: unsigned short len; struct sock_filter *filter
-        self._program = struct.pack("HxxxxxxQ", len(bpf) // 8, ctypes.addressof(self._code))
+        program = struct.pack("HxxxxxxQ", len(bpf) // 8, ctypes.addressof(self._code))
+        self._program = ctypes.create_string_buffer(program, len(program))
+        self._address = ctypes.c_void_p(ctypes.addressof(self._program))
+        self._prctl = ctypes.PyDLL(None).prctl  # without giving up the interpreter lock and taking it again
 
     def install(self) -> None:
-        _check(_libc.prctl(_PR_SET_SECCOMP, 2, self._program, 0, 0), "seccomp")
+        if self._prctl(_PR_SET_SECCOMP, 2, self._address) != 0:
+            raise OSError("the kernel refused the system-call filter")
 
 
 def loopback_is_down() -> bool:

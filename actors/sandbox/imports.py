@@ -18,24 +18,82 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 ALLOWED = frozenset(
-    (
-        "__future__ abc array base64 binascii bisect calendar cmath collections colorsys contextlib copy "
-        "dataclasses datetime decimal enum fractions functools graphlib heapq itertools json keyword math "
-        "numbers operator pprint random re statistics string struct textwrap time types typing unicodedata "
-        "warnings"
-    ).split()
+    [
+        "__future__",
+        "abc",
+        "array",
+        "base64",
+        "binascii",
+        "bisect",
+        "calendar",
+        "cmath",
+        "collections",
+        "colorsys",
+        "contextlib",
+        "copy",
+        "dataclasses",
+        "datetime",
+        "decimal",
+        "enum",
+        "fractions",
+        "functools",
+        "graphlib",
+        "heapq",
+        "itertools",
+        "json",
+        "keyword",
+        "math",
+        "numbers",
+        "operator",
+        "pprint",
+        "random",
+        "re",
+        "statistics",
+        "string",
+        "struct",
+        "textwrap",
+        "time",
+        "types",
+        "typing",
+        "unicodedata",
+        "warnings",
+    ]
 )
 
 # Needed by the above at run time, when there is no file left to load it from.
-_LATER = (
-    "_strptime collections.abc encodings.ascii encodings.cp1252 encodings.hex_codec encodings.idna "
-    "encodings.latin_1 encodings.unicode_escape encodings.utf_16 encodings.utf_32 inspect json.decoder "
-    "json.encoder linecache locale stringprep tokenize traceback"
-).split()
+_LATER = [
+    "_strptime",
+    "collections.abc",
+    "encodings.ascii",
+    "encodings.cp1252",
+    "encodings.hex_codec",
+    "encodings.idna",
+    "encodings.latin_1",
+    "encodings.unicode_escape",
+    "encodings.utf_16",
+    "encodings.utf_32",
+    "inspect",
+    "json.decoder",
+    "json.encoder",
+    "linecache",
+    "locale",
+    "stringprep",
+    "tokenize",
+    "traceback",
+]
 # Only where the policy is switched off, to show what holds without it.
-_EVERYTHING = (
-    "asyncio ctypes importlib.util mmap multiprocessing posix signal socket subprocess threading".split()
-)
+_EVERYTHING = [
+    "asyncio",
+    "ctypes",
+    "importlib.util",
+    "mmap",
+    "multiprocessing",
+    "posix",
+    "signal",
+    "socket",
+    "subprocess",
+    "threading",
+]
 
 _IMPORT = opcode.opmap["IMPORT_NAME"]
 _EXTENDED = opcode.EXTENDED_ARG

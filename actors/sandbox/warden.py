@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ class Warden:
             socket.send_fds(self.zygote, [b"F"], [theirs.fileno()])
             theirs.close()
             play.normal()
-            with contextlib.suppress(Ended, TooLong, Closed, Late):
+            with contextlib.suppress(Ended, TooLong, Closed, Late, RecursionError):
                 play.shaken()
             self._clear_alarms()
         except Late:
@@ -240,7 +241,8 @@ class Play:
     def normal(self) -> None:
         if self.service is not None:
             self.service.shake = False
-        self._pass(pack(b"P", self.program), self.cases)
+        for _ in self._pass(pack(b"P", self.program), self.cases):
+            pass
 
     def shaken(self) -> None:
         """Once more with the library's results perturbed, where that can tell something."""
@@ -248,11 +250,15 @@ class Play:
         if not used or any(case.error is not None for case in self.cases):
             return
         for case in self.cases_shaken:
-            case.error = "not reached"
+            case.error = "not needed"
         self.service.shake = True
-        self._pass(pack(b"N"), self.cases_shaken)
+        shaken = self._pass(pack(b"N"), self.cases_shaken)
+        for case, other in zip(self.cases, shaken):
+            if other.error is not None or _apart(case.value, other.value):
+                return  # one answer that depends on the library is enough
 
-    def _pass(self, begin: bytes, cases: list[Case]) -> None:
+    def _pass(self, begin: bytes, cases: list[Case]) -> Iterator[Case]:
+        """Fill the cases one by one."""
         left = self.left
         self.link.send(begin)
         self._serve([])  # its top level
@@ -262,6 +268,7 @@ class Play:
             if left < 0:
                 raise Ended("output_limit", "returned more than the limit")
             case.value, case.error = value, error
+            yield case
 
     def _serve(self, calls: list[str]) -> tuple[Any, str | None, int]:
         """Answer library requests until the child reports: value, error and size of the report."""
@@ -334,6 +341,16 @@ def _plain(value: Any) -> Any:
     if kind is codec.Array:
         return _plain(codec.nested(value))
     raise TypeError(f"a value of type {kind.__name__}")
+
+
+def _apart(a: Any, b: Any) -> bool:
+    """Whether two values differ by more than any tolerance would forgive; False when in doubt."""
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) != len(b) or any(map(_apart, a, b))
+    if isinstance(a, int | float) and isinstance(b, int | float) and not isinstance(a, bool):
+        with contextlib.suppress(OverflowError):
+            return abs(a - b) > 1 + 0.1 * max(abs(a), abs(b))
+    return isinstance(a, bool | str) and a != b
 
 
 def _namespaces() -> list[tuple[str, Any]]:

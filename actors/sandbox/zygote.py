@@ -14,7 +14,6 @@ program and all it left behind. Standard library only. Does not cover: what the 
 import gc
 import json
 import os
-import random
 import select
 import signal
 import socket
@@ -197,8 +196,12 @@ def main(arguments: list[str]) -> None:
     control = socket.socket(fileno=int(arguments[0]))
     options = json.loads(sys.stdin.readline())
     null = os.open("/dev/null", os.O_RDWR)
+    # `random` would draw a new seed in every child: programs start from the same state instead.
+    os.register_at_fork = lambda **hooks: None  # type: ignore[assignment]
     imports.preload("import policy" not in options["without"])
-    random.seed(0)  # every program starts from the same random state, whichever zygote forks it
+    import random
+
+    random.seed(0)
     zygote = Zygote(control, options)
     zygote.confine()
     for fd in (0, 1, 2):
