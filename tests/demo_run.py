@@ -248,10 +248,10 @@ class DemoRun:
                 attempt_id=name, reward=None, category="infra_error", evidence={}, infra_error=infra
             )
         category = "correct" if right else self.random.choice(WRONG)
-        evidence: dict[str, Any] = {"status": "ok", "calls": [call], "cases": 6, "passed": 6 if right else 2}
+        evidence: dict[str, Any] = {"calls": {call: 6}}
         if not right:
-            evidence |= {"first_failure": {"case": [[1, 2, 3]], "expected": [1, 3, 6], "got": [6, 3, 1]}}
-            evidence["detail"] = HOSTILE[3] if self.hostile else "case 1: [6, 3, 1] is not [1, 3, 6]"
+            got = HOSTILE[3] if self.hostile else "[6, 3, 1]"
+            evidence |= {"case": 1, "args": "[1, 2, 3]", "expected": "[1, 3, 6]", "got": got}
         return attempt, Verdict(
             attempt_id=name,
             reward=float(right),

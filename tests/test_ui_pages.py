@@ -110,7 +110,8 @@ def test_an_episode_holds_what_the_store_holds(demo: Path, show: Show) -> None:
     assert episode.task.statement in boxes
     assert all(message.content in boxes for message in episode.prompt.messages)
     assert episode.prompt.prefill in boxes
-    assert "\n".join(episode.verdict.evidence["calls"]) in boxes
+    (call,) = episode.verdict.evidence["calls"]
+    assert f"{call}  6 times" in boxes
     assert chosen in texts(app) and "improves an earlier answer" in badges(app)
     assert "open book" in badges(app) and "verified" in badges(app)
     with_group = next(d for d in episode.decisions if d["kind"] == "group")
@@ -137,6 +138,17 @@ def test_a_proposed_task_shows_its_proposal(demo: Path, show: Show) -> None:
     assert proposal is not None
     app = show(demo, "episode", "demo", attempt=chosen)
     assert proposal["response"] in [code.value for code in app.code]
+
+
+def test_a_wrong_answer_shows_the_case_that_failed(demo: Path, show: Show) -> None:
+    app = show(demo, "episode", "demo", attempt=attempt_ids(demo, "demo", category="wrong_answer")[0])
+    case = next(code.value for code in app.code if code.value.startswith("case"))
+    assert case.splitlines() == [
+        "case      1",
+        "args      [1, 2, 3]",
+        "expected  [1, 3, 6]",
+        "got       [6, 3, 1]",
+    ]
 
 
 def test_an_attempt_without_verdict_has_no_reward(demo: Path, show: Show) -> None:

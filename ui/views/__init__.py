@@ -1,1 +1,1 @@
-"""One file for each page, run by Streamlit (`ui.app`). Not for importing: a page draws itself when it is read."""
+"""One file for each page, run by Streamlit (`ui.app`). Not for importing: reading a page draws it."""

@@ -113,8 +113,12 @@ def _task(seen: Episode) -> None:
     }
     st.text(line(" · ".join(f"{name} {value}" for name, value in facts.items()), 240))
     if proposed:
-        agrees = {True: "agrees with the known truth", False: "differs from the known truth: noise"}
-        st.caption(f"Reference answer by consensus; it {agrees.get(task.truth_agrees, 'was not compared')}.")
+        agrees = {
+            True: "agrees with the known truth",
+            False: "differs from the known truth: noise",
+            None: "was not compared with a known truth",
+        }
+        st.caption(f"Reference answer by consensus; it {agrees[task.truth_agrees]}.")
     with st.expander("Hidden checks and reference", icon=":material/visibility_off:"):
         st.caption("The solver never sees these.")
         blocks.text(_json({"payload": task.payload, "reference": task.reference}), "checks", 300)
@@ -162,14 +166,36 @@ def _verdict(seen: Episode) -> None:
     if verdict.infra_error is not None:
         st.caption("The sandbox failed, so this attempt has no reward at all:")
         blocks.text(verdict.infra_error, "infra error", 200)
-    calls = verdict.evidence.get("calls")
-    if isinstance(calls, list | tuple):
+    _evidence(verdict.evidence)
+
+
+def _evidence(evidence: dict[str, Any]) -> None:
+    """What the verifier saw: calls, the first failing case, the rest as it stands."""
+    left = dict(evidence)
+    if "calls" in left:
         st.caption("Library functions that were really called, traced at run time:")
-        blocks.text("\n".join(str(call) for call in calls) or "none", "calls", 160)
-    rest = {name: value for name, value in verdict.evidence.items() if name != "calls"}
-    if rest:
+        blocks.text(_calls(left.pop("calls")), "calls", 160)
+    if "case" in left:
+        st.caption("The first case that failed:")
+        case = {
+            name: left.pop(name) for name in ("case", "args", "expected", "got", "exception") if name in left
+        }
+        width = max(len(name) for name in case)
+        blocks.text("\n".join(f"{name:<{width}}  {value}" for name, value in case.items()), "case", 220)
+    if "stdout" in left:
+        st.caption("It printed:")
+        blocks.text(left.pop("stdout"), "stdout", 220)
+    if left:
         st.caption("Evidence:")
-        blocks.text(_json(rest), "evidence", 320)
+        blocks.text(_json(left), "evidence", 320)
+
+
+def _calls(calls: Any) -> str:
+    if isinstance(calls, dict):
+        told = [f"{name}  {count} times" if count != 1 else f"{name}  once" for name, count in calls.items()]
+    else:
+        told = [str(call) for call in calls] if isinstance(calls, list | tuple) else [str(calls)]
+    return "\n".join(told) or "none"
 
 
 def _tree(tree: list[dict[str, Any]], current: str) -> None:
