@@ -24,6 +24,7 @@ class Layout:
     `back` [T - P]: the padded place of each row after the opening.
     `mask` [L, P + L]: a rest's row i may look at the opening and at its own rows up to i. Padding lies
     to the right, where no real row looks, so one mask serves all sequences.
+    `opening_mask` [P, P]: the opening looks at itself.
     """
 
     def __init__(self, opening: int, lengths: tuple[int, ...], device: torch.device | None = None) -> None:
@@ -38,6 +39,7 @@ class Layout:
         self.back = torch.tensor(back, device=device)
         own = torch.ones(longest, longest, dtype=torch.bool, device=device).tril()
         self.mask = F.pad(own, (opening, 0), value=True)
+        self.opening_mask = torch.ones(opening, opening, dtype=torch.bool, device=device).tril()
 
 
 def packed_attention(
@@ -59,7 +61,6 @@ def packed_attention(
             f"The model looks back {sliding_window} tokens only, but a sequence has {opening + longest}; "
             "choose a model with full attention."
         )
-    gqa = query.shape[1] != key.shape[1]
     q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))  # [T, heads, D]
 
     def padded(x: torch.Tensor) -> torch.Tensor:  # [T, heads, D] -> [B, heads, L, D]
@@ -69,19 +70,20 @@ def packed_attention(
         shared = x[:opening].transpose(0, 1).expand(batch, -1, -1, -1)
         return torch.cat((shared, padded(x)), dim=2)
 
-    small = query.device.type == "cpu" and longest * (opening + longest) <= _SMALL
-    attend = _small_attention if small else _large_attention
-    rests = attend(padded(q), with_opening(k), with_opening(v), layout.mask, scaling)
+    rests = _attend(padded(q), with_opening(k), with_opening(v), layout.mask, scaling)
     out = rests.transpose(1, 2).flatten(0, 1).index_select(0, layout.back)  # [T - P, H, D]
     if opening:
-        first = F.scaled_dot_product_attention(
-            *(x[:opening].transpose(0, 1)[None] for x in (q, k, v)),
-            is_causal=True,
-            scale=scaling,
-            enable_gqa=gqa,
-        )
+        q, k, v = query[:, :, :opening], key[:, :, :opening], value[:, :, :opening]
+        first = _attend(q, k, v, layout.opening_mask, scaling)
         out = torch.cat((first[0].transpose(0, 1), out))
     return out[None], None
+
+
+def _attend(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor, scaling: float | None
+) -> torch.Tensor:
+    small = q.device.type == "cpu" and mask.numel() <= _SMALL
+    return (_small_attention if small else _large_attention)(q, k, v, mask, scaling)
 
 
 def _small_attention(

@@ -76,7 +76,7 @@ def linear_sft_loss(
 
 class _LinearSftLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, hidden, weight, labels, weights, total, chunk):  # type: ignore[no-untyped-def]
+    def forward(ctx, hidden, weight, labels, weights, total, chunk):
         learn_hidden, learn_weight = ctx.needs_input_grad[:2]
         grad_hidden = torch.empty_like(hidden) if learn_hidden else None
         grad_weight = torch.zeros_like(weight) if learn_weight else None
@@ -100,7 +100,7 @@ class _LinearSftLoss(torch.autograd.Function):
         return loss
 
     @staticmethod
-    def backward(ctx, grad):  # type: ignore[no-untyped-def]
+    def backward(ctx, grad):
         grad_hidden, grad_weight = ctx.saved_tensors
         scaled = (None if g is None else g * grad.to(g.dtype) for g in (grad_hidden, grad_weight))
         return (*scaled, None, None, None, None)

@@ -8,7 +8,6 @@ Does not cover: which samples are learned (the curator), reinforcement learning,
 
 import contextlib
 import os
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,8 +20,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from actors.engines.base import Weights
-from actors.engines.chat import encode_prompt, end_of_turn_id
 from actors.learning import attention
+from actors.learning.batches import batches_of, example_of
 from actors.learning.losses import linear_sft_loss, token_logprobs
 from actors.learning.mixed import MixedAdamW
 from actors.learning.packing import Example, Packed, pack, split
@@ -30,7 +29,6 @@ from actors.learning.schedule import learning_rates
 from memory import checkpoints
 from protocols.errors import SettingError, TaskspaceError
 from protocols.records import Sample, Update
-from protocols.seeds import rng_of
 from protocols.settings import LearnerSettings
 
 # Any text does, as long as its probabilities move when the weights do.
@@ -65,9 +63,10 @@ class SftLearner:
 
     def _load(self, folder: Path) -> None:
         with _quiet():
-            self.model = AutoModelForCausalLM.from_pretrained(
+            model: Any = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=torch.bfloat16, attn_implementation=attention.NAME
-            ).to(self.device)
+            )
+        self.model = model.to(self.device)
         self.model.train()
         if not self.settings.train_embeddings:
             for embedding in (self.model.get_input_embeddings(), self.model.get_output_embeddings()):
@@ -98,8 +97,8 @@ class SftLearner:
                 f"No experience to learn from in round {round} ({recipe}): no answer was verified; "
                 "collect more groups (solver.groups_per_round) or choose easier functions."
             )
-        examples = [self._example(sample) for sample in samples]
-        batches = self._batches(examples, version)
+        examples = [example_of(self.tokenizer, sample) for sample in samples]
+        batches = batches_of(examples, self.settings.epochs, self.settings.batch_size, (self.seed, version))
         rates = learning_rates(
             len(batches), self.settings.learning_rate, self.settings.schedule, self.settings.warmup
         )
@@ -234,26 +233,6 @@ class SftLearner:
     def metrics(self) -> dict[str, float]:
         """Totals since the run began."""
         return {**self._counters, "seconds": self._seconds}
-
-    def _example(self, sample: Sample) -> Example:
-        prompt, opening = encode_prompt(self.tokenizer, sample.prompt)
-        response = tuple(sample.token_ids)
-        end = end_of_turn_id(self.tokenizer)
-        if response[-1:] != (end,):
-            response += (end,)  # generation stopped at a stop string; the model has to learn to stop
-        del opening  # a learned prompt opens nothing: the sample's ids hold the whole response
-        return Example(tuple(prompt), response, sample.weight)
-
-    def _batches(self, examples: Sequence[Example], version: int) -> list[list[Example]]:
-        """All steps' examples: every epoch in an order of its own, the same for the same seed."""
-        batches = []
-        for epoch in range(self.settings.epochs):
-            order = list(examples)
-            rng: random.Random = rng_of(self.seed, "learn", version, epoch)
-            rng.shuffle(order)
-            size = self.settings.batch_size
-            batches += [order[start : start + size] for start in range(0, len(order), size)]
-        return batches
 
     def _accumulate(self, batch: Sequence[Example]) -> float:
         """Add up the batch's gradients; returns its loss."""
