@@ -95,7 +95,8 @@ def test_obfuscate_writes_an_importable_package(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert result["functions"] == 2 and result["examples_executed"] > 0
+    assert result["functions"] == 2 and result["failures"] == []
+    assert result["examples_matched"] == result["examples_executed"] > 0
     doc = [json.loads(line) for line in (tmp_path / "made" / "api_doc.jsonl").read_text().splitlines()]
     names = {row["original_name"]: row["curr_name"] for row in doc}
     code = f"import zwc; print(zwc.{names['sqrt']}(9.0), zwc.{names['hypot']}(3.0, 4.0))"

@@ -77,8 +77,9 @@ def obfuscate(
     if out is None and not check:
         raise SettingError("obfuscate: nowhere to write to; give --out FOLDER, or --check to write nothing")
     library = make(module, names=names, seed=seed, package=package)
-    examples = documentation.prove(library)
-    if out is not None and not check:
+    proof = documentation.prove(library)
+    written = out is not None and not check and not proof.failures
+    if out is not None and written:
         try:
             library.write(out)
         except OSError as error:
@@ -88,12 +89,22 @@ def obfuscate(
         "package": package,
         "seed": seed,
         "functions": len(library.entries),
-        "examples_executed": examples,
-        "out": str(out) if out is not None and not check else None,
+        "documents": proof.documents,
+        "examples_executed": proof.ran,
+        "examples_matched": proof.matched,
+        "failures": list(proof.failures),
+        "out": str(out) if written else None,
     }
     if as_json:
         print(json.dumps(result))
-        return
-    print(f"{module} as {package}: {len(library.entries)} functions, {examples} examples executed")
-    if result["out"]:
-        print(f"written: {out}/{package}/ and {out}/api_doc.jsonl")
+    else:
+        print(
+            f"{module} as {package}: {len(library.entries)} functions, {proof.documents} documents, "
+            f"{proof.ran} examples executed, {proof.matched} print what they say"
+        )
+        for failure in proof.failures:
+            print(failure)
+        if written:
+            print(f"written: {out}/{package}/ and {out}/api_doc.jsonl")
+    if proof.failures:
+        raise typer.Exit(1)
