@@ -156,9 +156,11 @@ class Arena:
 
     def _admit(self, batch: Sequence[Play], started: float, pending: Pending, total: int) -> None:
         reason = f"the verdicts on {len(batch)} groups of round {batch[0].round}"
-        judged: list[Judged] = pending.result(self._settings.verifier.deadline_s, reason)
+        judged: list[Judged]
+        judged, seconds = pending.result(self._settings.verifier.deadline_s, reason)
         facts = self._ask("admit", judged)
-        self._stage(batch[0].round, "verifier", "judge", started, facts)
+        waited = {"waited": time.time() - started - seconds}  # for the solver, which plays the next batch
+        self._ask("add_stage", batch[0].round, "verifier", "judge", started, seconds, facts | waited)
         self._notify("batch", {"round": batch[0].round, "purpose": batch[0].purpose, "total": total, **facts})
 
     def _learn(self, round: int) -> None:

@@ -19,6 +19,7 @@ from actors.measuring import Scored, summarise
 from actors.proposer import Ask, asks_of
 from actors.verifier import Judged
 from memory.buffer import StartBuffer
+from memory.codec import from_json
 from memory.reader import RunReader
 from memory.space import TaskSpace
 from memory.store import Store, TaskChange
@@ -123,7 +124,10 @@ class Curator:
 
     def finish_round(self, round: int) -> None:
         self._store.finish_round(round)
-        self._event(round, "info", f"round {round} finished")
+        size = self._space.growth()[-1]
+        self._event(
+            round, "info", f"round {round} finished: {size['tasks']} tasks, {size['attempts']} attempts"
+        )
 
     def add_stage(
         self, round: int, role: str, stage: str, started: float, seconds: float, numbers: dict[str, Any]
@@ -177,7 +181,7 @@ class Curator:
     def plan(self, round: int, version: int) -> list[Play]:
         """What the round still has to play. Drawn once, then read from the store."""
         row = self._reader.row("SELECT plan_json FROM rounds WHERE round = ?", [round])
-        plan = msgspec.json.decode(row["plan_json"]) if row else None
+        plan = from_json(row["plan_json"]) if row else None
         if plan is None:
             plan = [msgspec.to_builtins(s) for s in self._draw(round)]
             with self._store.batch():  # drawing counts visits, so both are kept or neither
@@ -251,6 +255,8 @@ class Curator:
             buffer=self._buffer.take_changes(),
             state={"buffer": self._buffer.state_dict()},
         )
+        for change in changes:
+            self._space.add_task(change.task, judged[0].group.round, change.status)
         for one in judged:
             self._space.add_group(one.group, one.verdicts)
         return self._facts(judged)

@@ -4,6 +4,7 @@ A proposed task without a reference gets one here, by consensus of the group's o
 Failures of the sandbox are marked and never become a reward.
 """
 
+import time
 from collections.abc import Sequence
 
 import msgspec
@@ -31,8 +32,9 @@ class Verifier:
         self._domain = make_domain(settings)
         self._pool = SandboxPool(settings.sandbox)
 
-    def judge(self, groups: Sequence[Group], tasks: dict[str, Task]) -> list[Judged]:
-        """Verdicts for groups, in their order. `tasks` holds their tasks by id."""
+    def judge(self, groups: Sequence[Group], tasks: dict[str, Task]) -> tuple[list[Judged], float]:
+        """Verdicts for groups, in their order, and the seconds they took. `tasks` holds tasks by id."""
+        started = time.monotonic()
         checks = [
             (group, attempt, self._domain.check(tasks[group.start.task_id], attempt.response))
             for group in groups
@@ -44,10 +46,11 @@ class Verifier:
             attempt.id: next(outcomes) if isinstance(check, Program) else check
             for _, attempt, check in checks
         }
-        return [
+        judged = [
             self._judge(group, tasks[group.start.task_id], [ended[a.id] for a in group.attempts])
             for group in groups
         ]
+        return judged, time.monotonic() - started
 
     def _judge(self, group: Group, task: Task, ended: list[Outcome | Verdict]) -> Judged:
         settled, rejected, detail = None, None, ""

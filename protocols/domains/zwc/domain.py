@@ -123,11 +123,10 @@ class ZwcDomain:
         return grading.judge(outcome, expected, self._constructors, relative, absolute, attempt_id=attempt_id)
 
     def proposer_prompt(self, topic: str, seed: int) -> Prompt:
-        shown = []
+        shown = []  # the same for every topic, so that an engine computes them once
         for task, docs in self._demonstrations:
             args = zip(task.payload["parameters"], unpack(task.payload["cases"][0]["args"]), strict=True)
             shown.append((docs[0], task.statement, ", ".join(f"{p} = {a!r}" for p, a in args)))
-        rng_of(seed, "demonstration order").shuffle(shown)
         return prompts.proposer(self.documentation[topic], shown)
 
     def parse_proposal(self, topic: str, response: str, seed: int) -> Task:

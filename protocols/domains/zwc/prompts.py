@@ -21,9 +21,8 @@ def question(task: Task, package: str, documentation: Sequence[str] = ()) -> str
     docs = "\n\n".join(documentation)
     stub = f"def {task.payload['entry_point']}({', '.join(task.payload['parameters'])}):"
     return (
-        (f"Documentation of {package}:\n{docs}\n\n" if docs else "")
-        + f"{task.statement}\n\nComplete this with the {package} library:\n```python\n{stub}\n```"
-    )
+        f"Documentation of {package}:\n{docs}\n\n" if docs else ""
+    ) + f"{task.statement}\n\nComplete this with the {package} library:\n```python\n{stub}\n```"
 
 
 def opening(task: Task, package: str) -> str:
