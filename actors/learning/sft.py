@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from actors.engines.base import Weights
-from actors.learning import attention
+from actors.learning import attention, heap
 from actors.learning.batches import batches_of, example_of
 from actors.learning.losses import linear_sft_loss, token_logprobs
 from actors.learning.mixed import MixedAdamW
@@ -58,6 +58,7 @@ class SftLearner:
         self._swept = checkpoints.sweep(self.run_dir)
         self.device = _device(settings.device)
         torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
+        heap.keep_freed_memory()
         self.tokenizer = AutoTokenizer.from_pretrained(model_path)
         self._load(self._base)
 
@@ -71,6 +72,9 @@ class SftLearner:
         if not self.settings.train_embeddings:
             for embedding in (self.model.get_input_embeddings(), self.model.get_output_embeddings()):
                 embedding.requires_grad_(False)
+        for frozen in self.model.parameters():
+            if not frozen.requires_grad:  # a copy of its own, or it would keep the whole file in memory
+                frozen.data = frozen.data.clone()
         self._check_packing()
         settings = self.settings
         self.optimiser = MixedAdamW(self.model, settings.betas, settings.weight_decay, settings.grad_clip)
@@ -300,6 +304,7 @@ class SftLearner:
         checkpoints.prune(self.run_dir, self.settings.keep_states)
         self.model_path = checkpoints.path_of(self.run_dir, self.version)
         self.checksum = update.checksum
+        heap.give_back()
         return update
 
 
