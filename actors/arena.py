@@ -30,6 +30,7 @@ from actors.proposer import Proposer
 from actors.runtime import Pending, Runtime, start_runtime
 from actors.solver import Solver
 from actors.verifier import Judged, Verifier
+from memory.checkpoints import weights_checksum
 from protocols.iteration import Play
 from protocols.records import Book, Evaluation, Group
 from protocols.settings import RunSettings
@@ -57,6 +58,7 @@ class Arena:
         self._model_path = model_path
         self._notify = notify
         self._stop = threading.Event()
+        self._initial: Weights | None = None
 
     def request_stop(self) -> None:
         """Finish the batch under way, then stop. Safe from a signal handler."""
@@ -100,7 +102,8 @@ class Arena:
 
     def _round(self, round: int) -> None:
         self._propose(round)
-        self._collect(self._ask("plan", round, self._weights.version))
+        policy = self._policy(self._settings.solver.policy)
+        self._collect(self._ask("plan", round, policy.version), policy)
         self._learn(round)
         every = self._settings.evaluation.every
         if round == self._settings.rounds or (every and round % every == 0):
@@ -117,7 +120,7 @@ class Arena:
         proposals = self._proposer.call(
             "propose",
             asks,
-            self._weights,
+            self._policy(self._settings.proposer.policy),
             deadline_s=self._settings.proposer.deadline_s,
             reason=f"the proposals of round {round}",
         )
@@ -125,7 +128,7 @@ class Arena:
         self._stage(round, "proposer", "propose", started, facts)
         self._notify("proposals", {"round": round, **facts})
 
-    def _collect(self, plays: Sequence[Play]) -> None:
+    def _collect(self, plays: Sequence[Play], weights: Weights) -> None:
         """Play, judge and admit, batch by batch; verdicts of one batch come while the next is played."""
         size = self._settings.solver.batch_groups
         batches = [plays[i : i + size] for i in range(0, len(plays), size)]
@@ -134,7 +137,7 @@ class Arena:
             if self._stop.is_set():
                 break
             started = time.time()
-            groups = self._play(batch)
+            groups = self._play(batch, weights)
             self._stage(batch[0].round, "solver", "play", started, _count(groups))
             verifier = self._verifiers[number % len(self._verifiers)]
             tasks = {p.task.id: p.task for p in batch}
@@ -145,11 +148,11 @@ class Arena:
             self._admit(*judging.popleft(), total=len(plays))
         self._check_stop()
 
-    def _play(self, batch: Sequence[Play]) -> list[Group]:
+    def _play(self, batch: Sequence[Play], weights: Weights) -> list[Group]:
         return self._solver.call(
             "play",
             batch,
-            self._weights,
+            weights,
             deadline_s=self._settings.engine.deadline_s + 60,
             reason=f"{len(batch)} groups of round {batch[0].round}",
         )
@@ -215,6 +218,16 @@ class Arena:
         )
         self._weights = weights
 
+    def _policy(self, which: str) -> Weights:
+        """The newest weights, or those of the model as it came."""
+        if which == "current" or self._weights.version == 0:
+            return self._weights
+        if self._initial is None:
+            self._initial = Weights(
+                version=0, path=str(self._model_path), checksum=weights_checksum(self._model_path)
+            )
+        return self._initial
+
     def _measure(self, round: int) -> None:
         """Held-out accuracy, closed book; before the first round also open book."""
         books = [Book.CLOSED]
@@ -224,7 +237,7 @@ class Arena:
             if self._ask("evaluated", round, book):
                 continue
             started = time.time()
-            self._collect(self._ask("evaluation_plan", round, book))
+            self._collect(self._ask("evaluation_plan", round, book), self._weights)
             evaluation: Evaluation = self._ask("evaluate", round, book, self._weights.version)
             self._stage(round, "arena", f"measure {book}", started, {"accuracy": evaluation.accuracy})
             self._notify(

@@ -92,6 +92,8 @@ class ZwcSettings(Section):
 class ProposerSettings(Section):
     per_round: int = Field(32, ge=0, le=100_000)
     """Proposals asked for in a round; 0 = no proposer."""
+    policy: Literal["current", "initial"] = "current"
+    """Weights that propose: the newest version, or the model as it came (which forgets nothing)."""
     sampling: Sampling = Sampling(temperature=0.9, max_tokens=80)
     """How the proposer samples."""
     reward: Literal["none", "one_minus_p", "min_p", "four_p_one_minus_p"] = "none"
@@ -109,6 +111,8 @@ class SolverSettings(Section):
     """Starts played in a round, proposed tasks included."""
     batch_groups: int = Field(16, ge=1, le=4096)
     """Groups played, judged and admitted together: the unit that a crash can cost."""
+    policy: Literal["current", "initial"] = "current"
+    """Weights that answer for collection: the newest version, or the model as it came."""
     sampling: Sampling = Sampling()
     """How collection samples."""
 
