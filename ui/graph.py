@@ -8,17 +8,19 @@ Not here: where things stand (`memory.layout`) and what grows (`memory.space`).
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from math import dist, sqrt
 from typing import Any
 
 import plotly.graph_objects as go
 
+from memory.layout import PATCH
 from memory.space import TaskSpace
 from ui import theme
 from ui.safe import hover
 
 MARKS = 5_000  # more than this and neither the eye nor a browser gains from attempts
 
-TOPICS = 60  # more names than this cover what they name
+NAMES = 60  # more names than this cover what they name
 
 #: Ways to colour, and what each says.
 COLOURS = {
@@ -87,22 +89,35 @@ def figure(space: TaskSpace, colour: str, chosen: str | None = None) -> tuple[go
 
 def _topics(made: go.Figure, drawn: Sequence[Any], places: dict[str, Any]) -> None:
     """The name of each topic above its tasks, as long as there is room for names."""
-    corners: dict[str, list[Any]] = {}
-    for name, node in drawn:
-        if node["kind"] == "task" and node["topics"]:
-            corners.setdefault(node["topics"][0], []).append(places[name])
-    if not 0 < len(corners) <= TOPICS:
+    patches = _patches(drawn, places)
+    if not 0 < len(patches) <= NAMES:
         return
     made.add_scatter(
-        x=[sum(x for x, _ in found) / len(found) for found in corners.values()],
-        y=[max(y for _, y in found) + 1.4 for found in corners.values()],
-        text=[hover(topic, 24, 1) for topic in corners],
+        x=[sum(x for x, _ in found) / len(found) for _, found in patches],
+        y=[max(y for _, y in found) + 1.4 for _, found in patches],
+        text=[hover(topic, 24, 1) for topic, _ in patches],
         mode="text",
         textposition="top center",
         textfont={"size": 11, "color": theme.GREY},
         hoverinfo="skip",
         showlegend=False,
     )
+
+
+def _patches(drawn: Sequence[Any], places: dict[str, Any]) -> list[tuple[str, list[Any]]]:
+    """Places of tasks that lie together, by topic: a large topic has several patches."""
+    found: list[tuple[str, list[Any]]] = []
+    newest: dict[str, list[Any]] = {}
+    for name, node in drawn:
+        if node["kind"] != "task" or not node["topics"]:
+            continue
+        topic, place = node["topics"][0], places[name]
+        patch = newest.get(topic)
+        if patch is None or dist(patch[0], place) > sqrt(PATCH) + 2:
+            patch = newest[topic] = []
+            found.append((topic, patch))
+        patch.append(place)
+    return found
 
 
 def _lines(
@@ -212,7 +227,7 @@ def _scale(places: Iterable[Any]) -> float:
 def _size(node: dict[str, Any], scale: float) -> float:
     """Diameter in pixels: small enough that attempts are seen round their task."""
     if node["kind"] == "task":
-        return min(max(0.55 * scale, 5.0), 18.0)
+        return min(max(0.5 * scale, 4.5), 18.0)
     return min(max(0.26 * scale, 3.0), 9.0)
 
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from conftest import Visitor, wait_for
 from selenium.webdriver.common.action_chains import ActionChains
+from visiting import Visitor, wait_for
 
 from memory.reader import RunReader
 

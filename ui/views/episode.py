@@ -1,22 +1,22 @@
 """Episode: one attempt, role by role, with everything that led to it and everything it led to."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
 from memory.episodes import Episode
 from memory.reader import RunReader
-from protocols.records import Prompt
+from protocols.records import Message, Prompt
 from protocols.verdicts import CATEGORIES
 from ui import blocks, charts, queries, runs
 from ui.safe import line
 
 _DECISIONS = {
-    "round": st.column_config.NumberColumn("round", width=55),
-    "kind": st.column_config.TextColumn("on", width=75),
-    "action": st.column_config.TextColumn("decision", width=70),
-    "reason": st.column_config.TextColumn("reason", width=100),
+    "kind": st.column_config.TextColumn("on", width=70),
+    "action": st.column_config.TextColumn("decision", width=65),
+    "reason": st.column_config.TextColumn("reason", width=115),
     "figures": st.column_config.TextColumn("numbers", width="large"),
 }
 _UPDATES = {
@@ -32,7 +32,6 @@ _SIBLINGS = {
     "reward": st.column_config.NumberColumn("reward", width=60),
     "response": st.column_config.TextColumn("answer", width="large"),
 }
-_SPEAKERS = {"system": "System", "user": "To the model", "assistant": "The model, earlier"}
 _STEPS = {
     "initial": "first answer",
     "improve": "improves an earlier answer",
@@ -87,7 +86,7 @@ def _headline(seen: Episode) -> None:
         "attempt": seen.attempt.id,
         "round": seen.group["round"],
         "policy version": seen.group["policy_version"],
-        "weights": "untrained" if seen.weights is None else seen.weights["checksum"],
+        "weights": "untrained" if seen.weights is None else seen.weights["checksum"][:12],
         "engine": seen.group["engine"],
         "seed": seen.attempt.seed,
     }
@@ -128,19 +127,37 @@ def _prompt(seen: Episode) -> None:
     st.subheader("Solver", divider="gray")
     book = "with the documentation open" if seen.start.book == "open" else "closed book: no documentation"
     st.caption(f"The prompt as the model saw it, {book}; {int(seen.group['prompt_tokens'])} tokens.")
-    messages(seen.prompt, "prompt")
+    messages(seen.prompt, "prompt", [turn.response for turn in seen.start.history])
 
 
-def messages(prompt: Prompt, name: str) -> None:
-    """A prompt, message by message, and the opening of the answer if it gives one."""
-    last = len(prompt.messages) - 1
-    for i, message in enumerate(prompt.messages):
-        speaker = _SPEAKERS.get(message.role, "Message")
-        with st.expander(f"{speaker} ({i + 1} of {last + 1})", expanded=i == last):
-            blocks.text(message.content, f"{name} {i}", 320)
+def messages(prompt: Prompt, name: str, earlier: Sequence[str] = ()) -> None:
+    """A prompt: its last message open, those before it in one drawer, and the opening of the answer.
+
+    Args:
+        earlier: answers of the model that the prompt repeats; other answers in it are demonstrations.
+    """
+    *before, last = enumerate(prompt.messages)
+    if before:
+        count = "One message" if len(before) == 1 else f"{len(before)} messages"
+        with st.expander(f"{count} before it", icon=":material/history:"):
+            for i, message in before:
+                st.caption(_speaker(message, earlier))
+                blocks.text(message.content, f"{name} {i}", 320)
+    st.caption(_speaker(last[1], earlier))
+    blocks.text(last[1].content, f"{name} {last[0]}", 420)
     if prompt.prefill:
         st.caption("The answer was opened for it with:")
         blocks.text(prompt.prefill, f"{name} opening")
+
+
+def _speaker(message: Message, earlier: Sequence[str]) -> str:
+    if message.role == "assistant":
+        return (
+            "An earlier answer of the model:"
+            if message.content in earlier
+            else "An answer, as a demonstration:"
+        )
+    return {"system": "System:", "user": "To the model:"}.get(message.role, "Message:")
 
 
 def _answer(seen: Episode) -> None:

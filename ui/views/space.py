@@ -10,9 +10,9 @@ from ui import blocks, graph, runs
 from ui.safe import line
 
 _WAY = {
-    "what": "what",
-    "how": "how it came to be",
-    "round": st.column_config.NumberColumn("round", width=60),
+    "what": st.column_config.TextColumn("what", width=65),
+    "how": st.column_config.TextColumn("step", width=70),
+    "round": st.column_config.NumberColumn("round", width=50),
     "verdict": "verdict",
 }
 
