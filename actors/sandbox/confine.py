@@ -1,4 +1,4 @@
-"""What a helper does to itself so that the programs it forks can do nothing else. Linux; standard library only.
+"""What a helper does to itself, so that the programs it forks can do little. Linux; standard library only.
 
 Every function either succeeds or raises OSError; the caller records which layers it has. Once applied they
 hold for all descendants, so that a program costs no more than its own fork, its CPU limit and its
@@ -138,8 +138,9 @@ def landlock(readable: list[str], writable: list[str]) -> int:
     return version
 
 
-def become_nobody() -> None:
-    """Give up root's user id, where there is another one to become."""
+def become_nobody(scratch: str) -> None:
+    """Give up root's user id, where there is another one to become, but keep the scratch folder."""
+    os.chown(scratch, NOBODY, NOBODY)
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)

@@ -17,83 +17,22 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-ALLOWED = frozenset(
-    [
-        "__future__",
-        "abc",
-        "array",
-        "base64",
-        "binascii",
-        "bisect",
-        "calendar",
-        "cmath",
-        "collections",
-        "colorsys",
-        "contextlib",
-        "copy",
-        "dataclasses",
-        "datetime",
-        "decimal",
-        "enum",
-        "fractions",
-        "functools",
-        "graphlib",
-        "heapq",
-        "itertools",
-        "json",
-        "keyword",
-        "math",
-        "numbers",
-        "operator",
-        "pprint",
-        "random",
-        "re",
-        "statistics",
-        "string",
-        "struct",
-        "textwrap",
-        "time",
-        "types",
-        "typing",
-        "unicodedata",
-        "warnings",
-    ]
-)
-
+_OFFERED = """
+__future__ abc array base64 binascii bisect calendar cmath collections colorsys contextlib copy dataclasses
+datetime decimal enum fractions functools graphlib heapq itertools json keyword math numbers operator pprint
+random re statistics string struct textwrap time types typing unicodedata warnings
+_strptime copyreg
+"""  # the last two are imported by C code in the program's name
 # Needed by the above at run time, when there is no file left to load it from.
-_LATER = [
-    "_strptime",
-    "collections.abc",
-    "encodings.ascii",
-    "encodings.cp1252",
-    "encodings.hex_codec",
-    "encodings.idna",
-    "encodings.latin_1",
-    "encodings.unicode_escape",
-    "encodings.utf_16",
-    "encodings.utf_32",
-    "inspect",
-    "json.decoder",
-    "json.encoder",
-    "linecache",
-    "locale",
-    "stringprep",
-    "tokenize",
-    "traceback",
-]
+_LATER = """
+collections.abc encodings.ascii encodings.cp1252 encodings.hex_codec encodings.idna
+encodings.latin_1 encodings.unicode_escape encodings.utf_16 encodings.utf_32 inspect json.decoder json.encoder
+linecache locale stringprep tokenize traceback
+"""
 # Only where the policy is switched off, to show what holds without it.
-_EVERYTHING = [
-    "asyncio",
-    "ctypes",
-    "importlib.util",
-    "mmap",
-    "multiprocessing",
-    "posix",
-    "signal",
-    "socket",
-    "subprocess",
-    "threading",
-]
+_MORE = "asyncio ctypes importlib.util mmap multiprocessing posix signal socket subprocess threading"
+
+ALLOWED = frozenset(_OFFERED.split())
 
 _IMPORT = opcode.opmap["IMPORT_NAME"]
 _EXTENDED = opcode.EXTENDED_ARG
@@ -101,7 +40,7 @@ _EXTENDED = opcode.EXTENDED_ARG
 
 def preload(policy: bool) -> None:
     """Import all that programs may use, while the files are still in reach."""
-    for name in [*sorted(ALLOWED), *_LATER, *([] if policy else _EVERYTHING)]:
+    for name in (_OFFERED + _LATER + ("" if policy else _MORE)).split():
         importlib.import_module(name)
 
 
@@ -143,7 +82,7 @@ class Guard:
         self._import = builtins.__import__
         self._trusted = {id(vars(module)) for module in sys.modules.values()}
         builtins.__import__ = self
-        sys.meta_path[:] = [self]  # type: ignore[list-item]
+        sys.meta_path[:] = [self]
 
     report: Callable[[str], NoReturn]
 

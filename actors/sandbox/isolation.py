@@ -16,7 +16,7 @@ from protocols.settings import SandboxSettings
 
 #: Layers by name, each with what it takes away.
 LAYERS = {
-    "own process": "programs run in children of a small helper: no NumPy, no answers, no other program's data",
+    "own process": "a child of a small helper: no NumPy, no answers, no other program's data",
     "user namespace": "no privilege outside the helper, whoever started it",
     "network namespace": "no network, not even this machine's own",
     "pid namespace": "no other process can be seen or signalled; leftovers die together",
@@ -45,112 +45,16 @@ class Layer(msgspec.Struct, frozen=True):
 
 # Computing, memory, time, files beneath the scratch folder, and talking over what is already open. All else
 # fails with EPERM, which Python turns into PermissionError.
-_CALLS = [
-    "read",
-    "write",
-    "readv",
-    "writev",
-    "pread64",
-    "pwrite64",
-    "lseek",
-    "close",
-    "close_range",
-    "dup",
-    "dup2",
-    "dup3",
-    "fcntl",
-    "pipe2",
-    "recvfrom",
-    "recvmsg",
-    "sendto",
-    "sendmsg",
-    "shutdown",
-    "poll",
-    "ppoll",
-    "select",
-    "pselect6",
-    "open",
-    "openat",
-    "creat",
-    "stat",
-    "fstat",
-    "lstat",
-    "newfstatat",
-    "statx",
-    "access",
-    "faccessat",
-    "faccessat2",
-    "getdents",
-    "getdents64",
-    "unlink",
-    "unlinkat",
-    "mkdir",
-    "mkdirat",
-    "rmdir",
-    "rename",
-    "renameat",
-    "renameat2",
-    "ftruncate",
-    "truncate",
-    "fsync",
-    "fdatasync",
-    "getcwd",
-    "chdir",
-    "fchdir",
-    "umask",
-    "readlink",
-    "readlinkat",
-    "utimensat",
-    "mmap",
-    "munmap",
-    "mprotect",
-    "mremap",
-    "brk",
-    "madvise",
-    "mincore",
-    "futex",
-    "futex_waitv",
-    "set_robust_list",
-    "rseq",
-    "membarrier",
-    "sched_yield",
-    "sched_getaffinity",
-    "getcpu",
-    "clock_gettime",
-    "clock_getres",
-    "clock_nanosleep",
-    "nanosleep",
-    "gettimeofday",
-    "time",
-    "times",
-    "getitimer",
-    "rt_sigaction",
-    "rt_sigprocmask",
-    "rt_sigreturn",
-    "rt_sigpending",
-    "sigaltstack",
-    "restart_syscall",
-    "getpid",
-    "getppid",
-    "gettid",
-    "getuid",
-    "geteuid",
-    "getgid",
-    "getegid",
-    "getresuid",
-    "getresgid",
-    "getgroups",
-    "getpgrp",
-    "getpgid",
-    "getsid",
-    "getrandom",
-    "getrusage",
-    "sysinfo",
-    "uname",
-    "getrlimit",
-    "exit",
-    "exit_group",
-]
+_CALLS = """
+read write readv writev pread64 pwrite64 lseek close close_range dup dup2 dup3 fcntl pipe2 poll ppoll select
+pselect6 open openat creat stat fstat lstat newfstatat statx access faccessat faccessat2 getdents getdents64
+unlink unlinkat mkdir mkdirat rmdir rename renameat renameat2 ftruncate truncate fsync fdatasync getcwd chdir
+fchdir umask readlink readlinkat utimensat mmap munmap mprotect mremap brk madvise mincore futex futex_waitv
+set_robust_list rseq membarrier sched_yield sched_getaffinity getcpu clock_gettime clock_getres
+clock_nanosleep nanosleep gettimeofday time times getitimer rt_sigaction rt_sigprocmask rt_sigreturn
+rt_sigpending sigaltstack restart_syscall getpid getppid gettid getuid geteuid getgid getegid getresuid
+getresgid getgroups getpgrp getpgid getsid getrandom getrusage sysinfo uname getrlimit exit exit_group
+"""
 _PROT_EXEC = 4
 
 
@@ -171,7 +75,7 @@ def seccomp_filter() -> bytes:
     rules = seccomp.SyscallFilter(defaction=seccomp.ERRNO(errno.EPERM))
     # A binary tree instead of a list: the kernel walks it for every call.
     rules.set_attr(seccomp.Attr.CTL_OPTIMIZE, 2)
-    for call in _CALLS:
+    for call in _CALLS.split():
         number = seccomp.resolve_syscall(seccomp.system_arch(), call)
         if number < 0:
             continue  # this architecture does without it

@@ -101,6 +101,8 @@ class Runner:
             code = compile(self.source, _NAME, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError) as error:  # ValueError: null bytes, lone surrogates
             self.end("syntax_error", describe(error))
+        except MemoryError:  # how the parser says that its stack is full
+            self.end("syntax_error", "too deeply nested, or too long")
         name = imports.forbidden(code, self.name) if self.guard is not None else None
         if name is not None:
             self.end("forbidden_import", f"import of {name}")

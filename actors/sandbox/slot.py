@@ -37,13 +37,13 @@ class Slot:
         self._frames = Frames(1 << 31)
         self._out = bytearray()
         self._libraries: set[bytes] = set()
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `kill`)
         self._scratch = tempfile.mkdtemp(prefix="taskspace-scratch-")
         ours, theirs = socket.socketpair()
         self.sock = ours
+        boot = [str(Path(__file__).with_name("boot.py"))]
         self.process = subprocess.Popen(
-            [sys.executable, "-s", "-P", str(Path(__file__).with_name("boot.py")), "warden"]
-            + [str(theirs.fileno())],
+            [sys.executable, "-s", "-P", *boot, "warden", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -8,7 +8,9 @@ Frames with the pool:  ← S settings   ← B a library: digest and blob   ← P
                        → H isolation layers   → O its outcome
 
 The deadline is an alarm. Code of the library in C cannot be interrupted by it: when that takes too long, a
-second timer or the pool ends the whole warden, and the pool starts another. Does not cover: queueing and restarts (`pool`, `slot`).
+second timer or the pool ends the whole warden, and the pool starts another.
+
+Does not cover: queueing and restarts (`pool`, `slot`).
 """
 
 import contextlib
@@ -82,9 +84,9 @@ class Warden:
                 self.layers[name] = str(error)
                 single_id |= name == "user namespace" and os.geteuid() != real_uid
         ours, theirs = socket.socketpair()
+        boot = [str(Path(__file__).with_name("boot.py"))]
         process = subprocess.Popen(
-            [sys.executable, "-s", "-P", "-S", str(Path(__file__).with_name("boot.py")), "zygote"]
-            + [str(theirs.fileno())],
+            [sys.executable, "-s", "-P", "-S", *boot, "zygote", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.PIPE,
             env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
@@ -319,9 +321,21 @@ def _ended(payload: bytes) -> Ended:
 
 def _plain_value(data: bytes) -> tuple[Any, str | None]:
     try:
-        return _plain(codec.decode(data)), None
-    except (codec.CodecError, RecursionError, TypeError) as error:
+        value = _plain(codec.decode(data))
+        if b"\\ud" in data.lower():  # perhaps half a character, which could be neither stored nor shown
+            json.dumps(_texts(value), ensure_ascii=False).encode()
+        return value, None
+    except (codec.CodecError, RecursionError, TypeError, UnicodeEncodeError) as error:
         return None, f"TypeError: result is not plain data ({str(error)[:100]})"
+
+
+def _texts(value: Any) -> list[Any]:
+    """The strings in plain data, nested as they come."""
+    if isinstance(value, list | tuple):
+        return [_texts(v) for v in value]
+    if isinstance(value, dict):
+        return [_texts(list(value)), _texts(list(value.values()))]
+    return [value] if isinstance(value, str) else []
 
 
 _SCALARS = frozenset({type(None), bool, int, float, complex, str})

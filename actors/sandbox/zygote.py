@@ -60,10 +60,8 @@ class Zygote:
             self.scratch = "/scratch"
         else:
             os.chdir(self.scratch)
-            if os.geteuid() == 0:
-                os.chown(self.scratch, confine.NOBODY, confine.NOBODY)
         if os.geteuid() == 0 and not options["single_id"]:
-            layer("nobody", confine.become_nobody)
+            layer("nobody", lambda: confine.become_nobody(self.scratch))
         elif options["real_uid"] == 0:
             self.layers["nobody"] = "root, and no other user id in this user namespace"
         else:
@@ -197,7 +195,7 @@ def main(arguments: list[str]) -> None:
     options = json.loads(sys.stdin.readline())
     null = os.open("/dev/null", os.O_RDWR)
     # `random` would draw a new seed in every child: programs start from the same state instead.
-    os.register_at_fork = lambda **hooks: None  # type: ignore[assignment]
+    os.register_at_fork = lambda **hooks: None
     imports.preload("import policy" not in options["without"])
     import random
 
