@@ -17,6 +17,17 @@ def taken() -> tuple[socket.socket, int]:
     return held, held.getsockname()[1]
 
 
+def handshake(port: int, host: str) -> int:
+    """Status of asking for the page's data channel under a host name."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(
+            f"GET /_stcore/stream HTTP/1.1\r\nHost: {host}:{port}\r\nOrigin: http://{host}:{port}\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+        )
+        return int(connection.recv(64).split()[1])
+
+
 def test_a_port_in_use_is_one_line_with_a_remedy(tmp_path: Path) -> None:
     held, port = taken()
     with held, pytest.raises(TaskspaceError) as caught:
@@ -53,6 +64,9 @@ def test_it_takes_the_next_free_port_and_answers(tmp_path: Path, monkeypatch: py
             assert launch.url(screen) == f"http://127.0.0.1:{screen.port}/?run=a+b%26c"
             with urllib.request.urlopen(launch.url(screen), timeout=10) as page:
                 assert page.status == 200
+            assert handshake(screen.port, "127.0.0.1") == 101
+            assert handshake(screen.port, "localhost") == 101
+            assert handshake(screen.port, "rebound.example") == 403
             # Bound to this machine alone: no other address of it answers.
             with pytest.raises(OSError):
                 socket.create_connection(("127.0.0.2", screen.port), timeout=2).close()

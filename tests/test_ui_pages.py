@@ -259,7 +259,28 @@ def test_unknown_names_in_the_address_are_calm(demo: Path, show: Show) -> None:
     app = show(demo, "space", "demo", node="nowhere")
     assert "choose another mark" in texts(app)
     app = show(demo, "live", "../../elsewhere")
-    assert "not here" in texts(app)
+    assert "has not written anything here yet" in texts(app) and "elsewhere" in texts(app)
+
+
+def test_a_run_is_shown_as_soon_as_it_begins(tmp_path: Path, show: Show) -> None:
+    app = show(tmp_path, "live", "demo")
+    assert "has not written anything here yet" in texts(app)
+    make_demo_run(tmp_path / "other", rounds=1, topics=2, groups_per_round=8)
+    app.run()
+    assert "has not written anything here yet" in texts(app)  # another run is not what was asked for
+    make_demo_run(tmp_path / "demo", rounds=1, topics=2, groups_per_round=8)
+    app.run()
+    assert not app.exception
+    assert {metric.label: metric.value for metric in app.metric}["Attempts"] == "32"
+    assert app.query_params["run"] == "demo"
+
+
+def test_another_run_drops_what_belonged_to_the_first(demo: Path, show: Show) -> None:
+    app = show(demo, "episode", "demo", attempt=attempt_ids(demo, "demo")[0])
+    app.sidebar.selectbox[0].select("hostile").run()
+    assert not app.exception
+    assert app.query_params["run"] == "hostile" and "attempt" not in app.query_params
+    assert len(app.dataframe) == 1
 
 
 def test_a_run_folder_can_be_named_itself(demo: Path, show: Show) -> None:

@@ -38,30 +38,57 @@ def main() -> None:
         del st.query_params["page"]
         if PAGES[asked].url_path != page.url_path:
             st.switch_page(PAGES[asked], query_params=rest)
+    found = runs.find_runs(runs.runs_dir())
+    chosen = _choose(found)
+    if chosen is None:
+        _wait(found)
+    else:
+        st.session_state["chosen run"] = (chosen, found[chosen])
+        page.run()
+
+
+def _choose(found: dict[str, Path]) -> str | None:
+    """The sidebar's choice, in step with the address; None while what is asked for is not there."""
+    names = list(found)
+    asked = st.query_params.get(runs.RUN_PARAM) or st.session_state.get("run name") or next(iter(names), None)
+    with st.sidebar:
+        name = st.selectbox(
+            "Run",
+            names,
+            index=names.index(asked) if asked in names else None,
+            key=f"run picker {asked in names}",  # another widget, so that a run that comes up is taken
+            placeholder="choose a run",
+            on_change=_forget,
+        )
+    if name is not None:
+        st.query_params[runs.RUN_PARAM] = name
+        st.session_state["run name"] = name
+    return name
+
+
+def _forget() -> None:
+    """Another run has other episodes and nodes."""
+    for name in ("attempt", "node"):
+        st.query_params.pop(name, None)
+
+
+@st.fragment(run_every=blocks.POLL_S)
+def _wait(found: dict[str, Path]) -> None:
+    """Nothing to show yet: look again and again, and go on as soon as there is."""
     folder = runs.runs_dir()
-    found = runs.find_runs(folder)
-    if not found:
+    if runs.find_runs(folder).keys() - found.keys():
+        st.rerun()
+    asked = st.query_params.get(runs.RUN_PARAM)
+    if asked:
+        blocks.calm(
+            "This run has not written anything here yet.",
+            f"{folder}: no run {asked!r}; it is shown when it begins. Or choose another run on the left.",
+        )
+    else:
         blocks.calm(
             "There is no run to show yet.",
-            f"{folder} holds no run folder; start one with `taskspace run quickstart`, then reload.",
+            f"{folder} holds no run folder; start one with `taskspace run quickstart`, and it is shown here.",
         )
-        return
-    _choose(found)
-    page.run()
-
-
-def _choose(found: dict[str, Path]) -> None:
-    """The sidebar's choice, in step with the address."""
-    names = list(found)
-    asked = st.query_params.get(runs.RUN_PARAM) or st.session_state.get("run name")
-    with st.sidebar:
-        name = st.selectbox("Run", names, index=names.index(asked) if asked in names else 0, key="run picker")
-        if asked is not None and asked not in names:
-            st.caption("The run in the address is not here; this is the newest one.")
-    if st.query_params.get(runs.RUN_PARAM) != name:
-        st.query_params[runs.RUN_PARAM] = name
-    st.session_state["run name"] = name
-    st.session_state["chosen run"] = (name, found[name])
 
 
 main()

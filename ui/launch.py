@@ -47,7 +47,7 @@ def start(
     Args:
         runs_dir: folder of run folders, or one run folder.
         port: exactly this one; None takes the first free one from 8501 on.
-        headless: False also opens the page in a browser.
+        headless: False also opens the page in a browser, where there is a display.
         run: name of the run to show first.
 
     Returns:
@@ -65,7 +65,7 @@ def start(
             continue
         screen = _spawn(runs_dir, candidate, run)
         if _answers(screen):
-            if not headless:
+            if not headless and _has_display():
                 webbrowser.open(screen.url)
             return screen
         # It ended: somebody may have taken the port in between. Any other reason is told.
@@ -77,6 +77,13 @@ def start(
         )
     last = FIRST_PORT + PORTS_TRIED - 1
     raise TaskspaceError(f"ports {FIRST_PORT} to {last} are all in use; choose a free one with --port")
+
+
+def _has_display() -> bool:
+    """Whether a browser window can open; without one, a text browser would take over the terminal."""
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _free(port: int) -> bool:
@@ -113,6 +120,8 @@ def _spawn(runs_dir: Path, port: int, run: str | None) -> Screen:
         "theme.dark.primaryColor": "#56B4E9",
     }
     flags = [f"--{key}={value}" for key, value in options.items()]
+    # A web page from elsewhere whose name was made to point here (DNS rebinding) gets no data.
+    flags += [f"--server.allowedHosts={host}" for host in (ADDRESS, "localhost")]
     output = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the process)
     screen = Screen(
         [sys.executable, "-m", "streamlit", "run", str(_APP), *flags],

@@ -1,0 +1,159 @@
+"""Figures say what the store says, hold no markup of a model's, and stay drawable when a run is large."""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+import pytest
+from demo_run import MARK, DemoRun, make_demo_run
+
+from memory.reader import RunReader
+from ui import charts, graph, queries, theme
+
+#: The markup that we put into figures ourselves.
+OURS = re.compile(r"<br>|<b>(task|attempt)</b>|</?extra>")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunReader]:
+    with RunReader(make_demo_run(tmp_path_factory.mktemp("demo"), rounds=3)) as reader:
+        yield reader
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunReader]:
+    folder = make_demo_run(tmp_path_factory.mktemp("hostile"), rounds=1, topics=4, hostile=True)
+    with RunReader(folder) as reader:
+        yield reader
+
+
+def figures(reader: RunReader) -> dict[str, go.Figure]:
+    evaluations = reader.evaluations()
+    space = reader.space()
+    attempt = reader.attempt(reader.episodes(limit=1, purpose="collect")[0]["id"])
+    tree = queries.revisions(reader, attempt.task.id)
+    made = {
+        "growth": charts.growth(queries.growth(reader)),
+        "accuracy": charts.accuracy(evaluations),
+        "timeline": charts.timeline(queries.stages(reader)),
+        "fates": charts.fates(queries.proposals(reader)),
+        "topics": charts.topics([row for row in evaluations if row["book"] == "closed"]),
+        "steps": charts.steps(reader.updates()),
+        "times": charts.times(queries.stage_times(reader)),
+        "solve rates": charts.solve_rates(queries.rewards(reader)),
+        "logprobs": charts.logprobs(attempt.attempt.logprobs, attempt.attempt.token_ids),
+        "tree": charts.revision_tree(tree, attempt.attempt.id),
+    }
+    for colour in graph.COLOURS:
+        made[f"space by {colour}"] = graph.figure(space, colour, attempt.attempt.id)[0]
+    return made
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from strings(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from strings(inner)
+
+
+def test_no_figure_holds_markup_of_a_model(hostile: RunReader) -> None:
+    marked = 0
+    for name, made in figures(hostile).items():
+        for text in strings(made.to_dict()["data"]):
+            assert "<" not in OURS.sub("", text), (name, text[:200])
+            assert "\x1b" not in text and "\u202e" not in text
+            marked += MARK in text
+    assert marked > 5  # hostile texts did reach the figures
+
+
+def test_growth_ends_at_what_the_overview_counts(demo: RunReader) -> None:
+    curve, numbers = queries.growth(demo), demo.overview()
+    assert curve[-1]["attempts"] == numbers["attempts"] > 0
+    assert curve[-1]["verified"] == numbers["verified"] > 0
+    assert curve[-1]["tasks"] == numbers["tasks"]
+    for before, after in pairwise(curve):
+        assert all(before[name] <= after[name] for name in ("at", "tasks", "attempts", "verified"))
+
+
+def test_roles_tell_pace_and_share(demo: RunReader) -> None:
+    found = {row["role"]: row for row in queries.roles(queries.stages(demo, limit=10_000))}
+    assert set(found) == {"proposer", "solver", "verifier", "learner", "arena"}
+    numbers = demo.overview()
+    pace = float(found["solver"]["pace"].split(" attempts/s")[0])
+    plays = [row["seconds"] for row in demo.stages() if row["stage"] == "play"]
+    assert pace == pytest.approx(numbers["attempts"] / sum(plays), abs=0.06)
+    assert all(0 < row["busy"] <= 1 for row in found.values())
+
+
+def test_fates_count_every_proposal_once(demo: RunReader) -> None:
+    rows = queries.proposals(demo)
+    numbers = demo.overview()
+    assert sum(row["n"] for row in rows) == numbers["proposals"]
+    assert sum(row["n"] for row in rows if row["fate"] == "rejected") == numbers["proposals_rejected"]
+
+
+def test_the_tree_draws_every_attempt_of_the_task_once(demo: RunReader) -> None:
+    task = demo.attempt(demo.episodes(limit=1, step="improve")[0]["id"]).task
+    rows = queries.revisions(demo, task.id)
+    made = charts.revision_tree(rows, rows[0]["id"])
+    points = made.data[-1]
+    assert sorted(points.customdata) == sorted(row["id"] for row in rows)
+    assert len({(x, y) for x, y in zip(points.x, points.y)}) == len(rows)
+    depth = dict(zip(points.customdata, points.x))
+    for row in rows:
+        if row["parent"] is not None:
+            assert depth[row["id"]] == depth[row["parent"]] + 1
+        else:
+            assert depth[row["id"]] == 1
+
+
+def test_the_space_draws_tasks_and_attempts_where_the_layout_puts_them(demo: RunReader) -> None:
+    space = demo.space()
+    made, summarised = graph.figure(space, "step")
+    drawn = {
+        name: (x, y)
+        for trace in made.data
+        if trace.customdata is not None
+        for name, x, y in zip(trace.customdata, trace.x, trace.y)
+    }
+    wanted = {name for name, node in space.nodes() if node.get("split") != "test"}
+    assert not summarised and set(drawn) == wanted
+    assert all(drawn[name] == tuple(space.layout()[name]) for name in drawn)
+
+
+def test_a_large_space_is_summarised(demo: RunReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "MARKS", 100)
+    space = demo.space()
+    made, summarised = graph.figure(space, "solve rate")
+    marks = [name for trace in made.data if trace.customdata is not None for name in trace.customdata]
+    assert summarised and all(space.graph.nodes[name]["kind"] == "task" for name in marks)
+    assert sum(len(trace.x) for trace in made.data) < space.graph.number_of_nodes()
+
+
+def test_places_stay_while_a_run_grows(tmp_path: Path) -> None:
+    with DemoRun(tmp_path, topics=3, groups_per_round=8) as run:
+        run.play_round()
+        with RunReader(tmp_path) as reader:
+            before = dict(reader.space().layout())
+        run.play_round()
+        with RunReader(tmp_path) as reader:
+            after = reader.space().layout()
+    assert len(after) > len(before)
+    assert all(after[name] == place for name, place in before.items())
+
+
+def test_colours_of_roles_stay_put() -> None:
+    assert theme.legend_order(["verifier", "zebra", "proposer", "ant"], theme.ROLES) == [
+        "proposer",
+        "verifier",
+        "ant",
+        "zebra",
+    ]
+    assert len({*theme.ROLES.values()}) == len(theme.ROLES)
