@@ -8,6 +8,7 @@ in the order of the answers. Does not cover: making tasks (`tasks_export`), or a
 """
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -17,6 +18,8 @@ from typing import Any, TextIO
 import msgspec
 
 from actors.sandbox.pool import SandboxPool
+from experiments import config
+from experiments.progress import counting
 from protocols.domain import Domain, make_domain
 from protocols.errors import SettingError
 from protocols.records import Outcome, Program, Record, Task, Verdict
@@ -221,3 +224,35 @@ def _batches(answers: Iterator[_Answer]) -> Iterator[list[_Answer]]:
             batch = []
     if batch:
         yield batch
+
+
+def command(
+    tasks_path: Path,
+    answers_path: Path,
+    out_path: Path | None,
+    overrides: Sequence[str] = (),
+    quiet: bool = False,
+    as_json: bool = False,
+) -> GradeSummary:
+    """What `taskspace grade` does: verdicts to a file or to stdout, a bar and broken lines to stderr.
+
+    With `as_json` stdout holds the summary alone.
+
+    Raises:
+        TaskspaceError: see `grade`; or a setting is wrong.
+    """
+    settings = config.resolve(config.merged({"preset": "custom"}, list(overrides)))
+    with _open(answers_path, "rb") as file:
+        total = sum(1 for line in file if line.strip())
+    out = None if as_json or out_path is not None else sys.stdout
+    with counting("answers", total, quiet or as_json or (out is not None and out.isatty())) as advance:
+        summary = grade(tasks_path, answers_path, out_path, settings, advance, out)
+    for line in summary.broken:
+        print(f"{line.file}:{line.line}: {line.problem}; passed over", file=sys.stderr)
+    if as_json:
+        print(msgspec.json.encode(summary).decode())
+    elif not quiet:
+        shown = "no reward" if summary.accuracy is None else f"accuracy {summary.accuracy:.3f}"
+        kinds = ", ".join(f"{name} {count}" for name, count in summary.categories.items())
+        print(f"{summary.answers} answers, {shown}: {kinds or 'none'}", file=sys.stderr)
+    return summary

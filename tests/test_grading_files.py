@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from experiments import config, tasks_export
-from experiments.grade import grade
+from experiments.grade import command, grade
 from protocols.domains.zwc.obfuscate import obfuscate
 from protocols.errors import SettingError
 from protocols.settings import RunSettings, SandboxSettings
@@ -115,3 +115,19 @@ def test_tasks_of_another_package_are_graded_with_it(tmp_path: Path) -> None:
     answers = [{"task_id": rows[0]["id"], "response": fenced(source)}]
     summary = grade(write(tmp_path / "t", rows), write(tmp_path / "a", answers), None, SETTINGS)
     assert summary.categories == {"correct": 1}
+
+
+def test_the_command_keeps_stdout_for_results(
+    tasks: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path / "t", tasks)
+    answers = write(tmp_path / "a", [{"task_id": tasks[0]["id"], "response": solution(tasks[0])}, "{"])
+    command(file, answers, None, ["sandbox.workers=1"])
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["category"] == "correct"
+    assert f"{answers}:2: broken JSON" in shown.err
+    assert "1 answers, accuracy 1.000: correct 1" in shown.err
+    command(file, answers, None, ["sandbox.workers=1"], as_json=True)
+    assert json.loads(capsys.readouterr().out)["categories"] == {"correct": 1}
+    with pytest.raises(SettingError, match="sandbox"):
+        command(file, answers, None, ["sandbox.workers=-1"])
