@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -164,7 +164,7 @@ def _play(prepared: Prepared, model_path: Path, progress: RunProgress, peak: Pea
             seconds = time.monotonic() - started
             write_results(run_dir, complete, seconds, peak.mb, error)
 
-    with _interrupts(arena, progress, conclude):
+    with _interrupts(arena, progress, run_dir, conclude):
         try:
             complete = arena.run()
         except TaskspaceError as failure:
@@ -229,7 +229,9 @@ def _screen(run_dir: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _interrupts(arena: Any, progress: RunProgress, conclude: Any) -> Iterator[None]:
+def _interrupts(
+    arena: Any, progress: RunProgress, run_dir: Path, conclude: Callable[[], None]
+) -> Iterator[None]:
     """Ctrl-C once: finish the batch. Twice: end every process now, then write the results."""
     asked = False
 
@@ -243,7 +245,7 @@ def _interrupts(arena: Any, progress: RunProgress, conclude: Any) -> Iterator[No
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         _kill_descendants()
         conclude()
-        progress.say("stopped now; what was admitted is kept")
+        progress.say(f"stopped now; go on with: taskspace run --resume {run_dir}")
         os._exit(INTERRUPTED)
 
     before = signal.signal(signal.SIGINT, handle)

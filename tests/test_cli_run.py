@@ -157,7 +157,7 @@ def test_ctrl_c_twice_stops_now_and_leaves_no_process(tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert "Traceback" not in err
+    assert "taskspace run --resume runs/smoke-1" in err and "Traceback" not in err
     _, alive = psutil.wait_procs(family, timeout=10)
     assert alive == []
     summary = json.loads((tmp_path / "runs" / "smoke-1" / "summary.json").read_text())

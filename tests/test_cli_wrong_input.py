@@ -204,7 +204,7 @@ def test_broken_lines_are_reported_and_the_rest_is_graded(tmp_path: Path) -> Non
     (tmp_path / "answers.jsonl").write_text("\n".join(lines) + "\n")
     done = taskspace("grade", "tasks.jsonl", "answers.jsonl", "--out", "verdicts.jsonl", cwd=tmp_path)
     assert done.returncode == 2, done.stderr
-    assert "line 2" in done.stderr and "line 3" in done.stderr
+    assert "answers.jsonl:2:" in done.stderr and "answers.jsonl:3:" in done.stderr
     assert "Traceback" not in done.stderr
     verdicts = [json.loads(line) for line in (tmp_path / "verdicts.jsonl").read_text().splitlines()]
     assert [v["task_id"] for v in verdicts] == ids

@@ -47,6 +47,15 @@ def grade(
       taskspace grade tasks.jsonl answers.jsonl --out verdicts.jsonl
       taskspace grade tasks.jsonl answers.jsonl --set sandbox.wall_s=2 --json
     """
+    from experiments import grade as grading
+    from protocols.errors import SettingError
+
+    summary = grading.command(tasks_file, answers_file, out, set_ or (), quiet, as_json)
+    if summary.broken:
+        raise SettingError(
+            f"grade: {len(summary.broken)} broken lines were passed over, {summary.answers} answers are "
+            f"graded; correct the lines named above"
+        )
 
 
 def obfuscate(
