@@ -117,11 +117,12 @@ class MixedAdamW:
                 )
         for i, group in enumerate(self.groups):
             group.master.copy_(state[f"master.{i}"])
-            self.adamw.state[group.master] = {
-                key: state[f"{key}.{i}"].clone()
+            kept = {
+                key: state[f"{key}.{i}"].to(group.master.device, copy=True)
                 for key in ("step", "exp_avg", "exp_avg_sq")
                 if f"{key}.{i}" in state
             }
-            if not self.adamw.state[group.master]:
-                del self.adamw.state[group.master]
+            self.adamw.state.pop(group.master, None)
+            if kept:  # before the first step there is nothing but the weights
+                self.adamw.state[group.master] = kept
             group.publish()
