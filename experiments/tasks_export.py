@@ -21,8 +21,9 @@ from protocols.errors import SettingError
 from protocols.records import Book, Split
 from protocols.settings import RunSettings
 
-#: `taskspace tasks` is about the world, not about one run: every function, unless told otherwise.
-ALL_FUNCTIONS = "zwc.functions=0"
+#: `taskspace tasks` is about the world, not about one run: every function, unless told otherwise. Worked
+#: examples need functions that no task is about, and closed-book prompts show none.
+DEFAULTS = {"preset": "custom", "zwc": {"functions": 0, "demonstrations": 0}}
 
 
 def export(
@@ -39,8 +40,8 @@ def export(
     Raises:
         SettingError: unknown domain, split, kind or setting; or the file cannot be written.
     """
-    defaults = [f"domain={domain}"] + ([f"zwc.seed={seed}"] if seed is not None else [])
-    settings = config.resolve(config.merged({"preset": "custom"}, [*defaults, *overrides]))
+    asked = [f"domain={domain}"] + ([f"zwc.seed={seed}"] if seed is not None else [])
+    settings = config.resolve(config.merged(DEFAULTS, [*asked, *overrides]))
     rows = lines(settings, split, kind, limit)
     if out is None:
         return sum(1 for row in rows if print(json.dumps(row, ensure_ascii=False), flush=False) is None)

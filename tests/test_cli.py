@@ -79,7 +79,8 @@ def test_tasks_lines_hold_what_a_model_and_a_grader_need(tmp_path: Path) -> None
         assert row["functions"] and set(row["documentation"]) == set(row["functions"])
         for text in row["documentation"].values():
             assert text.strip() not in row["prompt"]  # closed book
-    assert out.read_text() == (tmp_path / "deep" / "tasks.jsonl").read_text()
+        assert row["task"]["id"] == row["id"] and len(row["task"]["payload"]["cases"]) >= 6
+    assert len({row["functions"][0] for row in rows}) == 20  # spread over functions, not one by one
 
 
 def test_tasks_are_the_same_for_the_same_seed_only(tmp_path: Path) -> None:
