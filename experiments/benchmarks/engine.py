@@ -37,10 +37,12 @@ def run(
         shared_tokens: about how many tokens all prompts have in common.
 
     Returns:
-        For `shared` and `distinct` prompts: prompt_tokens (mean), tokens_per_second and seconds of `engine`
-        and `generate` (medians over `repeats`), and their ratio; also threads and peak memory in MB after
-        the engine ran and after generate ran.
+        For `shared_` and `distinct_` prompts: prompt_tokens (mean), tokens per second of engine and
+        generate (medians over `repeats`), and their ratio; also threads, and the process's peak memory in
+        MB after the engine ran and after generate ran as well.
     """
+    import torch
+
     from actors.engines.transformers_engine import TransformersEngine
     from memory.artefacts import fetch_model
 
@@ -55,28 +57,24 @@ def run(
     result: dict[str, Any] = {"model": path.name, "rows": rows, "new_tokens": new_tokens}
     for name, requests in cases.items():
         engine.generate(requests[:4])  # warm
-        taken, counts = [], []
+        rates, prompt_tokens = [], 0.0
         for _ in range(repeats):
             began = time.perf_counter()
             completions = engine.generate(requests)
-            taken.append(time.perf_counter() - began)
-            counts.append(sum(len(completion.logprobs) for completion in completions))
-        result[name] = {
-            "prompt_tokens": statistics.mean(completion.prompt_tokens for completion in completions),
-            "engine_seconds": statistics.median(taken),
-            "engine_tokens_per_second": statistics.median(n / s for n, s in zip(counts, taken, strict=True)),
-        }
+            seconds = time.perf_counter() - began
+            rates.append(sum(len(completion.logprobs) for completion in completions) / seconds)
+            prompt_tokens = statistics.mean(completion.prompt_tokens for completion in completions)
+        result[f"{name}_prompt_tokens"] = prompt_tokens
+        result[f"{name}_engine_tokens_per_second"] = statistics.median(rates)
     result["engine_peak_mb"] = _peak_mb()
+    result["threads"] = torch.get_num_threads()
     engine.close()
     generate = _Generate(path, settings)
     for name, requests in cases.items():
         generate(requests[:4])
-        rates = [generate(requests) for _ in range(repeats)]
-        result[name]["generate_tokens_per_second"] = statistics.median(rate for rate, _ in rates)
-        result[name]["generate_seconds"] = statistics.median(seconds for _, seconds in rates)
-        result[name]["ratio"] = (
-            result[name]["engine_tokens_per_second"] / result[name]["generate_tokens_per_second"]
-        )
+        baseline = statistics.median(generate(requests) for _ in range(repeats))
+        result[f"{name}_generate_tokens_per_second"] = baseline
+        result[f"{name}_ratio"] = result[f"{name}_engine_tokens_per_second"] / baseline
     result["generate_peak_mb"] = _peak_mb()
     return result
 
@@ -92,8 +90,8 @@ class _Generate:
         self._model = AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, settings.dtype)).eval()
         self._model.to("cuda" if torch.cuda.is_available() else "cpu")
 
-    def __call__(self, requests: list[Request]) -> tuple[float, float]:
-        """Tokens per second, and seconds."""
+    def __call__(self, requests: list[Request]) -> float:
+        """Tokens per second."""
         import torch
 
         from actors.engines.chat import encode_prompt, end_of_turn_id
@@ -119,7 +117,7 @@ class _Generate:
             )[:, width:].tolist()
         seconds = time.perf_counter() - began
         tokens = sum(row.index(end) + 1 if end in row else len(row) for row in out)
-        return tokens / seconds, seconds
+        return tokens / seconds
 
 
 def _facts(tokens: int) -> str:
