@@ -32,7 +32,7 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(VENV)/.installed
 
 quickstart: $(VENV)/.installed
-	$(BIN)/taskspace run quickstart $(ARGS)
+	$(BIN)/taskspace run quickstart --ui $(ARGS)
 
 ui: $(VENV)/.installed
 	$(BIN)/taskspace ui $(ARGS)

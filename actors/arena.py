@@ -97,8 +97,10 @@ class Arena:
         layers = self._verifiers[0].call(
             "layers", deadline_s=settings.verifier.deadline_s, reason="the sandbox to start"
         )
-        self._ask("note_facts", {"sandbox": layers, "runtime": runtime.kind})
-        self._notify("started", {"runtime": runtime.kind, "run_dir": run_dir})
+        described = engine.call("describe", deadline_s=settings.engine.deadline_s, reason="it to start")
+        facts = {"runtime": runtime.kind, "engine": described["name"], "engine_why": described["why"]}
+        self._ask("note_facts", {"sandbox": layers, **facts})
+        self._notify("started", {**facts, "run_dir": run_dir})
 
     def _round(self, round: int) -> None:
         self._propose(round)

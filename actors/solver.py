@@ -5,6 +5,7 @@ It asks an engine for text and packs the answers, as produced, into groups. It j
 
 import time
 from collections.abc import Sequence
+from functools import cached_property
 
 from actors.engines.base import Completion, Request, Weights
 from actors.runtime import Role
@@ -20,6 +21,12 @@ class Solver:
         self._settings = settings
         self._engine = engine
         self._domain = make_domain(settings)
+
+    @cached_property
+    def _engine_name(self) -> str:
+        """What `auto` came to."""
+        deadline = self._settings.engine.deadline_s
+        return self._engine.call("describe", deadline_s=deadline, reason="its name")["name"]
 
     def play(self, plays: Sequence[Play], weights: Weights) -> list[Group]:
         """One group for each play, all under `weights`.
@@ -86,7 +93,7 @@ class Solver:
             prompt=prompt,
             prompt_tokens=answers[0].prompt_tokens,
             policy_version=version,
-            engine=self._settings.engine.kind,
+            engine=self._engine_name,
             attempts=attempts,
             seconds=seconds,
         )

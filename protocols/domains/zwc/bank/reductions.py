@@ -6,19 +6,25 @@ RECIPES = [
     row(
         "mean",
         "reals",
-        "the average of {them}; the arithmetic mean of {them}; the average value of {them}",
+        "the average of {them}; the arithmetic mean of {them}; the average value of {them}; "
+        "what {them} come to on average; the mean value of {them}; {them} averaged into one number",
         "the mean of {them}; what {them} are on average",
     ),
     row(
         "median",
         "reals",
-        "the median of {them}; the middle value of {them} in order of size; the median value of {them}",
+        "the median of {them}; the middle value of {them} in order of size; "
+        "the median value of {them}; the middle value of {them} when they are ordered; "
+        "the value in the middle of {them}; the one of {them} that half of them do not exceed",
         "the middle one of {them} by size; the median among {them}",
     ),
     row(
         "std",
         "reals",
-        "the population standard deviation of {them}; the standard deviation of {them} as a whole population",
+        "the population standard deviation of {them}; "
+        "the standard deviation of {them} as a whole population; "
+        "how widely {them} scatter, as population standard deviation; "
+        "the standard deviation of {them}; the root mean square deviation of {them} from their mean",
         "how far {them} spread, as a population standard deviation; "
         "the population standard deviation among {them}",
     ),
@@ -26,59 +32,73 @@ RECIPES = [
         "ptp",
         "reals",
         "the range of {them}; the gap between the largest and the smallest of {them}; "
-        "the difference of the highest and the lowest of {them}",
+        "the difference of the highest and the lowest of {them}; "
+        "the range of {them}, from lowest to highest; "
+        "how far the largest and the smallest of {them} lie apart; "
+        "the spread between the extremes of {them}; the width of the interval that {them} cover",
         "how far the highest of {them} lies above the lowest; the spread from smallest to largest of {them}",
     ),
     row(
         "sum",
         "reals",
-        "the total of {them}; the sum of {them}; all {them} added up",
+        "the total of {them}; the sum of {them}; all {them} added up; what {them} come to in all; "
+        "the result of adding {them}; {them} added together",
         "the sum over {them}; what {them} add up to in total",
         least=0,
     ),
     row(
         "prod",
         "factors",
-        "the product of {them}; all {them} multiplied together; the total product of {them}",
+        "the product of {them}; all {them} multiplied together; the total product of {them}; "
+        "what you get by multiplying {them}; {them} multiplied into one number; "
+        "the result of multiplying all of {them}",
         "what {them} multiply to; the product over {them}",
         least=0,
     ),
     row(
         "max",
         "reals",
-        "the largest of {them}; the highest value among {them}; the maximum of {them}",
+        "the largest of {them}; the highest value among {them}; the maximum of {them}; "
+        "the biggest one of {them}; the highest number in {them}; the greatest of {them}; "
+        "the peak value of {them}",
         "the highest of {them}; the biggest value among {them}",
     ),
     row(
         "min",
         "reals",
-        "the smallest of {them}; the lowest value among {them}; the minimum of {them}",
+        "the smallest of {them}; the lowest value among {them}; the minimum of {them}; "
+        "the smallest number in {them}; the lowest point of {them}; the bottom value of {them}",
         "the lowest of {them}; the least value among {them}",
     ),
     row(
         "argmax",
         "reals",
         "the position of the largest of {them}; the index of the highest of {them}; "
-        "at which index {them} have their maximum",
+        "at which index {them} have their maximum; the place at which {them} are highest; "
+        "where in the list the greatest of {them} stands; the index at which {them} peak",
         "the index where {them} are largest; the position of the maximum among {them}",
     ),
     row(
         "argmin",
         "reals",
         "the position of the smallest of {them}; the index of the lowest of {them}; "
-        "at which index {them} have their minimum",
+        "at which index {them} have their minimum; the place at which {them} are lowest; "
+        "where in the list the smallest of {them} stands; the index at which {them} bottom out",
         "the index where {them} are smallest; the position of the minimum among {them}",
     ),
     row(
         "var",
         "reals",
-        "the population variance of {them}; the mean squared distance of {them} from their average",
+        "the population variance of {them}; the mean squared distance of {them} from their average; "
+        "the mean squared deviation of {them} from their mean; "
+        "the variance of {them}, dividing by their number",
         "the variance of {them} as a whole population; the average squared deviation of {them}",
     ),
     row(
         "count_nonzero",
         "sparse",
-        "how many of {them} are not zero; the number of nonzero entries among {them}",
+        "how many of {them} are not zero; the number of nonzero entries among {them}; "
+        "how many of {them} differ from zero; the count of entries of {them} other than zero",
         "the count of {them} that differ from zero",
         least=0,
     ),

@@ -6,21 +6,27 @@ RECIPES = [
     row(
         "cumsum",
         "reals",
-        "the running total after each of {them}; the cumulative sums of {them}; the running sums of {them}",
+        "the running total after each of {them}; the cumulative sums of {them}; "
+        "the running sums of {them}; the total up to and including each of {them}; "
+        "the accumulated sum at each of {them}; how the sum of {them} grows, step by step",
         "the total so far at each of {them}; the running totals over {them}",
         least=0,
     ),
     row(
         "cumprod",
         "factors",
-        "the running product after each of {them}; the cumulative products of {them}",
+        "the running product after each of {them}; the cumulative products of {them}; "
+        "the product up to and including each of {them}; "
+        "how the product of {them} grows, step by step; the accumulated product at each of {them}",
         "the product so far at each of {them}; the running products over {them}",
         least=0,
     ),
     row(
         "sort",
         "reals",
-        "{them} sorted from smallest to largest; {them} in increasing order; {them} in ascending order",
+        "{them} sorted from smallest to largest; {them} in increasing order; "
+        "{them} in ascending order; {them} ordered from low to high; "
+        "{them} arranged so that the smallest comes first; {them} put into rising order",
         "{them} ordered upwards; {them} put in order, smallest first",
         least=0,
     ),
@@ -28,7 +34,11 @@ RECIPES = [
         "argsort",
         "reals",
         "the positions that would sort {them}; the indices that put {them} in increasing order; "
-        "the indices of {them} from smallest to largest",
+        "the indices of {them} from smallest to largest; "
+        "the positions of {them} ordered by value, smallest value first; "
+        "in which order to visit the places of {them} so that they rise; "
+        "the ranking order of {them} as a list of positions; "
+        "the places of {them}, sorted by what stands there",
         "the order of positions from the smallest to the largest of {them}; the sorting indices of {them}",
         least=0,
     ),
@@ -36,7 +46,8 @@ RECIPES = [
         "unique",
         "counts",
         "the distinct values among {them}, sorted; {them} without repeats, in increasing order; "
-        "the sorted different values of {them}",
+        "the sorted different values of {them}; every different value of {them} only once, sorted; "
+        "{them} with duplicates dropped, in order; the set of values that occur in {them}, sorted",
         "each value of {them} once, in order; the sorted unique values of {them}",
         least=0,
     ),
@@ -44,13 +55,16 @@ RECIPES = [
         "diff",
         "reals",
         "the differences between neighbouring {them}; the change from each of {them} to the next; "
-        "the step from one to the next of {them}",
+        "the step from one to the next of {them}; "
+        "how far each of {them} lies above the one before it; each of {them} minus its predecessor; "
+        "by how much {them} rise from one entry to the next; the gaps between successive {them}",
         "how much each of {them} exceeds the one before; the consecutive differences of {them}",
     ),
     row(
         "flip",
         "reals",
-        "{them} in reverse order; {them} from last to first; {them} reversed",
+        "{them} in reverse order; {them} from last to first; {them} reversed; "
+        "{them} the other way round; {them} starting from the last; {them} in the opposite order",
         "{them} backwards; {them} with the last one first",
         least=0,
     ),
