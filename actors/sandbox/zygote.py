@@ -112,6 +112,7 @@ class Zygote:
         if self.package is not None:
             self.package.remove()
         self.package = runner.Package(name, public)
+        runner.rehearse(self.package, self.guard)
         gc.collect()
         gc.freeze()
 
@@ -207,6 +208,7 @@ def main(arguments: list[str]) -> None:
     os.close(null)
     if "import policy" not in options["without"]:
         zygote.guard = imports.Guard()
+    runner.rehearse(None, zygote.guard)
     gc.collect()
     gc.freeze()  # a collection in a child would otherwise touch, and so copy, every page
     gc.disable()
