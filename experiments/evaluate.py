@@ -145,7 +145,7 @@ def _measure(
                         "reason": f"{len(plays)} measured tasks",
                     }
                     groups = solver.call("play", plays, weights, **wait)
-                    judged = verifier.call("judge", groups, {t.id: t for t in batch}, **wait)
+                    judged, _ = verifier.call("judge", groups, {t.id: t for t in batch}, **wait)
                     for task, j in zip(batch, judged, strict=True):
                         scored += [
                             Scored(task_id=task.id, topics=task.topics, reward=v.reward, category=v.category)
