@@ -10,7 +10,7 @@ Does not cover: what tasks ask about these functions (`bank`).
 
 #: Original dotted name -> arguments of one small call, as text (Python literals and `float('nan')`).
 EXAMPLES: dict[str, str] = {
-    # one list, very common
+    # one list, very common, and far apart in meaning
     "mean": "[1.0, 2.0, 6.0]",
     "cumsum": "[3, 1, 4]",
     "sort": "[3, 1, 2]",
@@ -22,19 +22,20 @@ EXAMPLES: dict[str, str] = {
     "flip": "[1, 2, 3]",
     "std": "[2.0, 4.0, 9.0]",
     "ptp": "[4, 9, 2]",
-    "max": "[4, 9, 2]",
     "sqrt": "[4.0, 9.0]",
+    "absolute": "[-3, 2]",
+    "count_nonzero": "[0, 3, 0, 5]",
+    "square": "[2, -3]",
+    "floor": "[1.7, -1.2]",
+    # one list
+    "max": "[4, 9, 2]",
     "argsort": "[30, 10, 20]",
     "cumprod": "[2, 3, 4]",
     "sum": "[3, 1, 4]",
     "min": "[4, 9, 2]",
     "argmin": "[4, 9, 2]",
-    "square": "[2, -3]",
     "var": "[2.0, 4.0, 9.0]",
-    "count_nonzero": "[0, 3, 0, 5]",
     "sign": "[-2.5, 0.0, 4.0]",
-    "absolute": "[-3, 2]",
-    "floor": "[1.7, -1.2]",
     "ceil": "[1.2, -1.7]",
     "round": "[1.26, 2.71], 1",
     "negative": "[1, -2]",
