@@ -28,6 +28,12 @@ from protocols.settings import SandboxSettings
 _TRIES = 2  # a helper may die through no fault of the program
 
 
+def default_workers() -> int:
+    """Two for each core that this process may use: while one slot's processes wait for each other to be
+    woken, another's compute. At most 32, because each holds the library (about 60 MB with NumPy)."""
+    return min(2 * len(os.sched_getaffinity(0)), 32)
+
+
 class SandboxPool:
     """A pool of sandbox slots. Use it from one thread at a time; other threads wait their turn.
 
@@ -42,7 +48,7 @@ class SandboxPool:
         self._without = tuple(without)
         self._lock = threading.Lock()
         self._slots: list[Slot] = []
-        count = settings.workers or len(os.sched_getaffinity(0))
+        count = settings.workers or default_workers()
         try:
             for _ in range(count):  # all start at the same time ...
                 self._slots.append(Slot(settings, without))

@@ -60,12 +60,12 @@ class Zygote:
             self.scratch = "/scratch"
         else:
             os.chdir(self.scratch)
-        if os.geteuid() == 0 and not options["single_id"]:
-            layer("nobody", lambda: confine.become_nobody(self.scratch))
-        elif options["real_uid"] == 0:
+        if options["real_uid"] != 0:
+            self.layers["nobody"] = ""  # we are nobody special
+        elif options["single_id"]:
             self.layers["nobody"] = "root, and no other user id in this user namespace"
         else:
-            self.layers["nobody"] = ""
+            layer("nobody", lambda: confine.become_nobody(self.scratch))
         # Capabilities that were kept until here go; so does the signal on the parent's death, with the ids.
         layer("no capabilities", confine.drop_capabilities)
         layer("no new privileges", confine.no_new_privileges)

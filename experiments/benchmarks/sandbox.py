@@ -18,7 +18,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from actors.sandbox.pool import SandboxPool
+from actors.sandbox.pool import SandboxPool, default_workers
 from protocols.domains.zwc.obfuscate import Library, obfuscate
 from protocols.records import Program
 from protocols.settings import SandboxSettings
@@ -44,7 +44,7 @@ def run(programs: int = 400, fresh: int = 24, repeats: int = 3, workers: int = 0
     made = [_program(library, i) for i in range(programs)]
     with SandboxPool(SandboxSettings(workers=workers, wall_s=10.0)) as pool:
         layers = {layer.name: layer.state for layer in pool.layers}
-        workers = workers or len(os.sched_getaffinity(0))
+        workers = workers or default_workers()
         bad = [o for o in pool.run(made) if o.status != "ok" or any(c.error for c in o.cases)]
         if bad:
             raise RuntimeError(f"a benchmark program failed: {bad[0]}")
