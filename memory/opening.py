@@ -149,7 +149,9 @@ def read_only(path: Path) -> sqlite3.Connection:
     with errors_of(path):
         try:
             connection = _connect_read_only(f"{uri}?mode=ro")
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+                raise  # busy, say: somebody is writing, and it must not be read as if nobody were
             # SQLite needs a writable folder to share a log with a writer. Without a log there is none to
             # share: a finished run on a read-only disk is read as it lies.
             wal = path.with_name(path.name + "-wal")

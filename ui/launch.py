@@ -130,6 +130,7 @@ def _spawn(runs_dir: Path, port: int, run: str | None) -> Screen:
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
+        process_group=0,  # Ctrl-C in the terminal is for the run, which ends its screen when it is done
     )
     query = "?" + urllib.parse.urlencode({"run": run}) if run else ""
     screen.url, screen.port, screen.output = f"http://{ADDRESS}:{port}/{query}", port, output
