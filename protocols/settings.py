@@ -158,6 +158,8 @@ class LearnerSettings(Section):
     """Peak learning rate."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     """Shape after warm-up, over the updates of one round."""
+    decay: float = Field(1.0, gt=0, le=1)
+    """Factor on the peak learning rate from one round to the next: later rounds move the weights less."""
     warmup: float = Field(0.1, ge=0, le=1)
     """Share of a round's steps that warm up."""
     epochs: int = Field(1, ge=1, le=1000)

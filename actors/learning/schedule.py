@@ -1,6 +1,6 @@
 """Learning rates of one update: a linear warm-up, then constant, linear or cosine.
 
-Does not cover: schedules that span rounds; every round's update is a schedule of its own.
+Every round's update is a schedule of its own; `learner.decay` lowers its peak from round to round.
 """
 
 import math

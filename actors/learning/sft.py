@@ -103,9 +103,8 @@ class SftLearner:
             )
         examples = [example_of(self.tokenizer, sample) for sample in samples]
         batches = batches_of(examples, self.settings.epochs, self.settings.batch_size, (self.seed, version))
-        rates = learning_rates(
-            len(batches), self.settings.learning_rate, self.settings.schedule, self.settings.warmup
-        )
+        peak = self.settings.learning_rate * self.settings.decay ** (round - 1)
+        rates = learning_rates(len(batches), peak, self.settings.schedule, self.settings.warmup)
         self.version = _BETWEEN  # should this fail half-way, whoever asks next has to resume first
         losses: list[float] = []
         norms: list[float] = []
