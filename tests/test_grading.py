@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.domains.zwc.grading import equal, judge, shown
@@ -16,6 +16,7 @@ plain = st.recursive(
     scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner), max_leaves=20
 )
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
+few = settings(max_examples=60, deadline=None)
 NAN, INF = float("nan"), float("inf")
 
 
@@ -25,6 +26,7 @@ def as_tuples(value: Any) -> Any:
     return {k: as_tuples(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
+@few
 @given(plain)
 def test_everything_equals_itself_and_its_tuples(value: Any) -> None:
     assert equal(value, value, 0.0, 0.0)
@@ -32,6 +34,7 @@ def test_everything_equals_itself_and_its_tuples(value: Any) -> None:
     assert equal(value, as_tuples(value), 0.0, 0.0)
 
 
+@few
 @given(plain, plain)
 def test_equality_never_raises_and_nesting_counts(a: Any, b: Any) -> None:
     assert equal(a, b) in (True, False)
@@ -39,11 +42,13 @@ def test_equality_never_raises_and_nesting_counts(a: Any, b: Any) -> None:
     assert not equal([a], [a, b])
 
 
+@few
 @given(plain)
 def test_a_list_is_not_its_only_element(value: Any) -> None:
     assert not equal([value], value)
 
 
+@few
 @given(finite, finite, st.floats(0, 0.5), st.floats(0, 10))
 def test_numbers_are_equal_within_the_tolerance_and_not_beyond(
     a: float, b: float, relative: float, absolute: float
@@ -53,11 +58,13 @@ def test_numbers_are_equal_within_the_tolerance_and_not_beyond(
     assert equal([{"k": (a,)}], [{"k": [b]}], relative, absolute) == (abs(a - b) <= bound)
 
 
+@few
 @given(st.integers(), st.integers())
 def test_integers_are_equal_exactly(a: int, b: int) -> None:
     assert equal(a, b, 0.5, 100.0) == (a == b)
 
 
+@few
 @given(plain, finite)
 def test_one_changed_number_is_noticed_wherever_it_stands(value: Any, number: float) -> None:
     assert not equal([value, number, value], [value, number + 1 + abs(number), value])
@@ -175,6 +182,7 @@ def test_answers_have_to_depend_on_the_library() -> None:
     assert grade(moved, truth=[1]).category == "correct"
 
 
+@few
 @given(st.lists(plain, min_size=1, max_size=4), st.sampled_from(sorted(STATUSES)), st.booleans())
 def test_rewards_follow_categories(truth: list[Any], status: str, right: bool) -> None:
     cases = [case(t if right else [t], "f") for t in truth]

@@ -18,7 +18,7 @@ from protocols.domains.zwc.obfuscate import obfuscate
 from protocols.records import Outcome, Program, Verdict
 from protocols.settings import SandboxSettings
 
-SETTINGS = SandboxSettings(workers=1, wall_s=0.8, cpu_s=1, memory_mb=256, file_mb=1, output_kb=64)
+SETTINGS = SandboxSettings(workers=1, wall_s=2.0, cpu_s=2, memory_mb=256, file_mb=1, output_kb=64)
 LIBRARY = obfuscate("numpy", seed=7)
 N = LIBRARY.entries
 CONSTRUCTORS = frozenset({N["array"], N["asarray"]})
@@ -315,64 +315,75 @@ NO_POLICY: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 
+PATIENT = SETTINGS.model_copy(update={"wall_s": 30.0, "cpu_s": 20})  # for all that ends by itself
+
+
+def ending(table: dict[str, tuple[str, str]], *, timeout: bool) -> dict[str, tuple[str, str]]:
+    return {name: entry for name, entry in table.items() if (entry[1] == "timeout") is timeout}
+
+
 @pytest.fixture(scope="module")
 def pool():
-    with SandboxPool(SETTINGS) as pool:
+    with SandboxPool(PATIENT) as pool:
         yield pool
 
 
 @pytest.fixture(scope="module")
 def open_pool():
-    with SandboxPool(SETTINGS, without=("import policy",)) as pool:
+    with SandboxPool(PATIENT, without=("import policy",)) as pool:
         yield pool
 
 
-def descendants() -> set[int]:
-    return {p.pid for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE}
+def living(pid: int) -> list[psutil.Process]:
+    """Descendants of a process that have not ended."""
+    found = psutil.Process(pid).children(recursive=True)
+    return [p for p in found if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
 def endure(pool: SandboxPool, source: str, category: str) -> None:
-    helpers = 2 * SETTINGS.workers
     started = time.monotonic()
     ended = verdict(pool.run([program(source)])[0])
-    # Bounded: the deadline, the grace for a stuck library, and a start of new helpers on a busy machine.
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 60  # bounded, on a machine however busy
     assert ended.category == category, ended
     assert ended.reward == 0.0
     after = verdict(pool.run([program(GOOD)])[0])
     assert (after.category, after.reward) == ("correct", 1.0), after
-    pids = {p for slot in pool._slots for p in _family(slot.process.pid)}
-    patience = time.monotonic() + 10
-    while len(_living(pids)) > helpers and time.monotonic() < patience:
-        time.sleep(0.01)
-        pids = {p for slot in pool._slots for p in _family(slot.process.pid)}
-    assert len(_living(pids)) == helpers
+    for slot in pool._slots:
+        patience = time.monotonic() + 10
+        while len(living(slot.process.pid)) > 1 and time.monotonic() < patience:
+            time.sleep(0.01)
+        assert len(living(slot.process.pid)) == 1  # the zygote
 
 
-def _family(pid: int) -> list[int]:
-    return [pid, *(p.pid for p in psutil.Process(pid).children(recursive=True))]
-
-
-def _living(pids: set[int]) -> set[int]:
-    return pids & (descendants() | {os.getpid()})
-
-
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", ending(HOSTILE, timeout=False))
 def test_hostile_program(pool: SandboxPool, name: str) -> None:
     endure(pool, *HOSTILE[name])
 
 
-@pytest.mark.parametrize("name", NO_POLICY)
+@pytest.mark.parametrize("name", ending(NO_POLICY, timeout=False))
 def test_hostile_program_without_the_import_policy(open_pool: SandboxPool, name: str) -> None:
     endure(open_pool, *NO_POLICY[name])
 
 
+@pytest.mark.parametrize("without", [(), ("import policy",)])
+def test_programs_without_end_are_stopped_and_the_next_ones_unharmed(without: tuple[str, ...]) -> None:
+    table = ending(NO_POLICY if without else HOSTILE, timeout=True)
+    sources = [source for bad, _ in table.values() for source in (bad, GOOD)]
+    before = {p.pid for p in living(os.getpid())}
+    with SandboxPool(SETTINGS.model_copy(update={"workers": 4}), without=without) as pool:
+        ended = [verdict(o) for o in pool.run([program(s) for s in sources])]
+    assert dict(zip(table, [v.category for v in ended[::2]])) == dict.fromkeys(table, "timeout")
+    assert all(v.reward == 0.0 for v in ended[::2])
+    assert [v.category for v in ended[1::2]] == ["correct"] * len(table)
+    assert {p.pid for p in living(os.getpid())} <= before
+
+
 def test_hostile_programs_together_leave_the_good_ones_alone() -> None:
-    quick = [s for s, category in HOSTILE.values() if category not in ("timeout", "memory")]
-    sources = [s for bad in quick for s in (bad, GOOD)]
-    before = descendants()
-    with SandboxPool(SETTINGS.model_copy(update={"workers": 2})) as pool:
+    quick = [source for source, category in HOSTILE.values() if category not in ("timeout", "memory")]
+    sources = [source for bad in quick for source in (bad, GOOD)]
+    before = {p.pid for p in living(os.getpid())}
+    with SandboxPool(PATIENT.model_copy(update={"workers": 2})) as pool:
         ended = [verdict(o) for o in pool.run([program(s) for s in sources])]
     assert all(v.reward == 1.0 for v in ended[1::2])
     assert all(v.reward == 0.0 for v in ended[::2])
-    assert descendants() <= before
+    assert {p.pid for p in living(os.getpid())} <= before

@@ -12,7 +12,7 @@ from protocols.errors import SandboxError
 from protocols.records import CaseResult, Program
 from protocols.settings import SandboxSettings
 
-SETTINGS = SandboxSettings(workers=1, wall_s=5.0, memory_mb=128, file_mb=1)
+SETTINGS = SandboxSettings(workers=1, wall_s=20.0, memory_mb=128, file_mb=1)
 ALL = tuple(isolation.LAYERS)
 
 FORK = """import os

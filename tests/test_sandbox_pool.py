@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -16,7 +18,7 @@ from protocols.errors import SandboxError
 from protocols.records import Program
 from protocols.settings import SandboxSettings
 
-SETTINGS = SandboxSettings(workers=2, wall_s=5.0, cpu_s=4, memory_mb=256, output_kb=64)
+SETTINGS = SandboxSettings(workers=2, wall_s=20.0, cpu_s=10, memory_mb=256, output_kb=64)
 LIBRARY = obfuscate("numpy", seed=7)
 N = LIBRARY.entries
 
@@ -120,7 +122,7 @@ def test_a_library_call_without_end_is_a_timeout_of_that_program_only() -> None:
         f"import zwc\ndef solve():\n    zwc.{library.entries['sleep']}(60)\n", library=library.blob
     )
     good = program("def solve():\n    return 1\n")
-    settings = SETTINGS.model_copy(update={"wall_s": 0.5, "workers": 1})
+    settings = SETTINGS.model_copy(update={"wall_s": 3.0, "workers": 1})
     with SandboxPool(settings) as pool:
         outcomes = pool.run([good, stuck, good, good])
     assert [o.status for o in outcomes] == ["ok", "timeout", "ok", "ok"]
@@ -130,14 +132,14 @@ def test_a_library_call_in_c_that_cannot_be_interrupted_is_a_timeout() -> None:
     library = obfuscate("numpy", names=["linalg.matrix_power", "full"])
     power, full = library.entries["linalg.matrix_power"], library.entries["full"]
     source = f"import zwc\ndef solve():\n    return zwc.{power}(zwc.{full}((700, 700), 0.0), 2**62 - 1)\n"
-    settings = SETTINGS.model_copy(update={"wall_s": 0.3, "workers": 1, "memory_mb": 512})
+    settings = SETTINGS.model_copy(update={"wall_s": 1.5, "workers": 1, "memory_mb": 512})
     with SandboxPool(settings) as pool:
         outcomes = pool.run([program(source, library=library.blob), program("def solve():\n    return 1\n")])
     assert [o.status for o in outcomes] == ["timeout", "ok"]
 
 
 def test_cpu_time_is_limited_apart_from_the_deadline() -> None:
-    settings = SETTINGS.model_copy(update={"wall_s": 20.0, "cpu_s": 1, "workers": 1})
+    settings = SETTINGS.model_copy(update={"wall_s": 200.0, "cpu_s": 1, "workers": 1})
     with SandboxPool(settings) as pool:
         outcome = pool.run([program("def solve():\n    while True: pass\n")])[0]
     assert outcome.status == "timeout"
@@ -292,10 +294,46 @@ def test_the_pools_own_process_stays_small() -> None:
 
 
 def test_a_deadline_counts_from_dispatch(pool: SandboxPool) -> None:
-    settings = SETTINGS.model_copy(update={"wall_s": 0.4, "workers": 1})
-    source = "import time\ndef solve(i):\n    time.sleep(0.25)\n    return i\n"
+    settings = SETTINGS.model_copy(update={"wall_s": 3.0, "workers": 1})
+    source = "import time\ndef solve(i):\n    time.sleep(1.6)\n    return i\n"
     with SandboxPool(settings) as short:
         started = time.monotonic()
-        outcomes = short.run([program(source, (i,)) for i in range(4)])
-        assert time.monotonic() - started > 0.9  # they waited for each other, which is not held against them
-    assert [o.status for o in outcomes] == ["ok"] * 4
+        outcomes = short.run([program(source, (i,)) for i in range(2)])
+        assert time.monotonic() - started > 3.0  # they waited for each other, which is not held against them
+    assert [o.status for o in outcomes] == ["ok"] * 2
+
+
+def test_an_interrupted_pool_gives_no_stale_answers() -> None:
+    source = "import time\ndef solve(i):\n    time.sleep(0.3)\n    return i\n"
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with SandboxPool(SETTINGS) as pool:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(KeyboardInterrupt):
+                pool.run([program(source, (i,)) for i in range(20)])
+            with pytest.raises(SandboxError, match="closed"):
+                pool.run([program(source, (1,))])
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_the_library_cannot_write_files(pool: SandboxPool, tmp_path: Path) -> None:
+    library = obfuscate("numpy", names=["save"])
+    target = tmp_path / "written"
+    source = f"import zwc\ndef solve(p):\n    zwc.{library.entries['save']}(p, [1.0])\n"
+    outcome = pool.run([program(source, (str(target),), library=library.blob)])[0]
+    assert "PermissionError" in str(outcome.cases[0].error), outcome
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_left_in_the_temporary_folder() -> None:
+    folder = Path(tempfile.gettempdir())
+    before = set(folder.glob("taskspace-scratch-*"))
+    with SandboxPool(SETTINGS) as pool, SandboxPool(SETTINGS, without=("empty root",)) as other:
+        for one in (pool, other):
+            one.run([program("def solve():\n    open('f', 'w').write('x')\n")])
+    assert set(folder.glob("taskspace-scratch-*")) <= before

@@ -1,3 +1,4 @@
+# ruff: noqa: PTH101, PTH102, PTH112, PTH123  (pathlib would be half a megabyte in every child)
 """What a helper does to itself, so that the programs it forks can do little. Linux; standard library only.
 
 Every function either succeeds or raises OSError; the caller records which layers it has. Once applied they
@@ -11,7 +12,6 @@ import resource
 import signal
 import socket
 import struct
-from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -44,6 +44,11 @@ def _check(result: int, what: str) -> int:
     return result
 
 
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+
+
 def prctl(option: int, value: int) -> None:
     _check(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), f"prctl {option}")
 
@@ -62,9 +67,9 @@ def unshare_user() -> None:
     uid, gid = os.geteuid(), os.getegid()
     if uid != 0:
         unshare("user")
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"0 {uid} 1")
+        _write("/proc/self/gid_map", f"0 {gid} 1")
         return
     parent, (read, write) = os.getpid(), os.pipe()
     child = os.fork()
@@ -72,7 +77,7 @@ def unshare_user() -> None:
         try:
             os.read(read, 1)
             for name in ("uid_map", "gid_map"):
-                Path(f"/proc/{parent}/{name}").write_text(f"0 0 1\n{NOBODY} {NOBODY} 1")
+                _write(f"/proc/{parent}/{name}", f"0 0 1\n{NOBODY} {NOBODY} 1")
             os._exit(0)
         finally:
             os._exit(1)
@@ -90,15 +95,15 @@ def unshare_user() -> None:
 def empty_root(size_mb: int) -> None:
     """Make an empty file system in memory the root, with `/scratch` as the only (and current) folder."""
     unshare("mount")
-    mount, here = _libc.mount, b"/tmp" if Path("/tmp").is_dir() else b"/proc"
+    mount, here = _libc.mount, b"/tmp" if os.path.isdir("/tmp") else b"/proc"
     _check(mount(None, b"/", None, ctypes.c_ulong(_MS_REC | _MS_PRIVATE), None), "make mounts private")
     flags = ctypes.c_ulong(_MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
     # 64 KiB for the folders themselves; many small files are bounded by their inodes.
     options = f"size={size_mb * 1024 + 64}k,nr_inodes=256,mode=755".encode()
     _check(mount(b"tmpfs", here, b"tmpfs", flags, options), "mount an empty root")
     os.chdir(here)
-    Path("scratch").mkdir(mode=0o777)
-    Path("scratch").chmod(0o777)
+    os.mkdir("scratch")
+    os.chmod("scratch", 0o777)
     pivot = _SYS_PIVOT_ROOT.get(os.uname().machine)
     if pivot is None:
         raise OSError(f"pivot_root: unknown on {os.uname().machine}")
@@ -107,8 +112,10 @@ def empty_root(size_mb: int) -> None:
     os.chdir("/scratch")
 
 
-def landlock(readable: list[str], writable: list[str]) -> int:
+def landlock(readable: list[str] | None, writable: list[str]) -> int:
     """Allow reading and writing beneath these folders, and no other; no TCP; no signals to outsiders.
+
+    `readable` None leaves reading and executing as they are.
 
     Returns:
         The kernel's Landlock version: below 4 it knows no network rules, below 6 no signal scope.
@@ -117,6 +124,8 @@ def landlock(readable: list[str], writable: list[str]) -> int:
     handled = (1 << 13) - 1
     for since, bit in ((2, 13), (3, 14), (5, 15)):  # refer, truncate, ioctl on devices
         handled |= (1 << bit) if version >= since else 0
+    if readable is None:
+        handled &= ~(_FS_READ | 1)
     network = 0b11 if version >= 4 else 0  # bind, connect
     scope = 0b11 if version >= 6 else 0  # abstract sockets, signals
     attributes = struct.pack("QQQ", handled, network, scope)[
@@ -124,10 +133,10 @@ def landlock(readable: list[str], writable: list[str]) -> int:
     ]
     ruleset = _check(_libc.syscall(_LANDLOCK_CREATE, attributes, len(attributes), 0), "landlock ruleset")
     try:
-        for folders, access in ((readable, _FS_READ), (writable, _FS_READ | _FS_WRITE)):
+        for folders, access in ((readable or [], _FS_READ), (writable, _FS_READ | _FS_WRITE)):
             for folder in folders:
                 beneath = os.open(folder, os.O_PATH | os.O_CLOEXEC)
-                is_file = not Path(folder).is_dir()
+                is_file = not os.path.isdir(folder)
                 rule = struct.pack("=Qi", (access & 0b110 if is_file else access) & handled, beneath)
                 _check(_libc.syscall(_LANDLOCK_ADD_RULE, ruleset, 1, rule, 0), f"landlock rule for {folder}")
                 os.close(beneath)

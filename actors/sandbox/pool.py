@@ -15,7 +15,7 @@ import selectors
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from actors.sandbox import isolation
@@ -61,15 +61,19 @@ class SandboxPool:
             raise
 
     def run(self, programs: Sequence[Program]) -> list[Outcome]:
-        """The outcomes of the programs, in their order.
+        """The outcomes of the programs, in their order. An interrupted pool is closed.
 
         Raises:
-            SandboxError: a helper cannot be replaced.
+            SandboxError: the pool is closed, or a helper cannot be replaced.
         """
         with self._lock:
             if not self._slots:
                 raise SandboxError("sandbox: the pool is closed; make a new one")
-            return _Round(self._slots, self._replace, programs).play()
+            try:
+                return _Round(self._slots, self._replace, programs).play()
+            except BaseException:
+                self.close()  # what is still under way must not answer the next call
+                raise
 
     def _replace(self, slot: Slot) -> Slot:
         slot.kill()
@@ -95,7 +99,9 @@ class SandboxPool:
 class _Round:
     """One call of `run`: hand out, collect, replace what died."""
 
-    def __init__(self, slots: list[Slot], replace: "object", programs: Sequence[Program]) -> None:
+    def __init__(
+        self, slots: list[Slot], replace: Callable[[Slot], Slot], programs: Sequence[Program]
+    ) -> None:
         self.slots = slots
         self.replace = replace
         self.programs = programs
@@ -155,5 +161,5 @@ class _Round:
                 self.waiting.appendleft(first)
             else:
                 self.outcomes[first] = Outcome(status="infra_error", detail=f"its helper died ({said})")
-        fresh = self.replace(slot)  # type: ignore[operator]
+        fresh = self.replace(slot)
         selector.register(fresh.sock, selectors.EVENT_READ, fresh)

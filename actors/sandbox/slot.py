@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import marshal
+import os
 import shutil
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +40,8 @@ class Slot:
         self._out = bytearray()
         self._libraries: set[bytes] = set()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `kill`)
-        self._scratch = tempfile.mkdtemp(prefix="taskspace-scratch-")
+        # Made by the zygote only where it cannot have an empty root.
+        self._scratch = str(Path(tempfile.gettempdir(), f"taskspace-scratch-{uuid.uuid4().hex}"))
         ours, theirs = socket.socketpair()
         self.sock = ours
         boot = [str(Path(__file__).with_name("boot.py"))]
@@ -50,6 +53,9 @@ class Slot:
             stderr=self._errors,
             start_new_session=True,  # Ctrl-C is for the run, which then closes its pool
             env={
+                **{k: os.environ[k] for k in ("LD_LIBRARY_PATH",) if k in os.environ},
+                "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),  # the library may lie anywhere
+                "PYTHONDONTWRITEBYTECODE": "1",
                 "OPENBLAS_NUM_THREADS": "1",  # idle helper threads cost more than they bring here
                 "OMP_NUM_THREADS": "1",
                 "MKL_NUM_THREADS": "1",

@@ -86,10 +86,24 @@ class Warden:
         ours, theirs = socket.socketpair()
         boot = [str(Path(__file__).with_name("boot.py"))]
         process = subprocess.Popen(
-            [sys.executable, "-s", "-P", "-S", *boot, "zygote", str(theirs.fileno())],
+            [
+                sys.executable,
+                "-s",
+                "-P",
+                "-S",
+                "-X",
+                "no_debug_ranges",
+                *boot,
+                "zygote",
+                str(theirs.fileno()),
+            ],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.PIPE,
-            env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
+            env={
+                **{k: os.environ[k] for k in ("LD_LIBRARY_PATH",) if k in os.environ},
+                "PYTHONHASHSEED": "0",
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
         )
         theirs.close()
         self.process = process
@@ -115,9 +129,27 @@ class Warden:
     def load(self, digest: bytes, blob: bytes) -> None:
         from protocols.domains.zwc.service import Service
 
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         if len(self.services) >= 8:  # a pool rarely sees more than one
             self.services.clear()
         self.services[digest] = Service(blob)
+        self.limit()
+
+    def confine(self) -> None:
+        """The library is not hostile, what it is asked to do may be: it writes no file and has no powers."""
+        for step in (
+            lambda: confine.landlock(None, []),
+            confine.drop_capabilities,
+            confine.no_new_privileges,
+        ):
+            with contextlib.suppress(OSError):  # the same layers are reported by the zygote
+                step()
+
+    def limit(self) -> None:
+        """Bound the address space beyond what is in use now."""
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        size = pages * resource.getpagesize() + (self.settings["memory_mb"] << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
 
     # -- one program
 
@@ -380,14 +412,6 @@ def _namespaces() -> list[tuple[str, Any]]:
     ]
 
 
-def _limit_self(memory_mb: int) -> None:
-    """Address space beyond what is in use now; no core file, no growing of files."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    limit = pages * resource.getpagesize() + (memory_mb << 20)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
 def _late(number: int, frame: Any) -> None:
     raise Late
 
@@ -397,9 +421,11 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGALRM, _late)
     _, payload = pool.recv()
     settings = marshal.loads(payload)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     warden = Warden(pool, settings)
+    warden.confine()
+    warden.limit()
     pool.send(pack(b"H", marshal.dumps(warden.layers)))
-    limited = False
     while True:
         try:
             kind, payload = pool.recv()
@@ -408,7 +434,4 @@ def main(arguments: list[str]) -> None:
         if kind == b"B":
             warden.load(payload[:16], payload[16:])
         elif kind == b"P":
-            if not limited:
-                _limit_self(settings["memory_mb"])
-                limited = True
             pool.send(pack(b"O", marshal.dumps(warden.run(marshal.loads(payload)))))

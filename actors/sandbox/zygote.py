@@ -1,3 +1,4 @@
+# ruff: noqa: PTH101, PTH102, PTH106, PTH108, PTH123  (pathlib would be half a megabyte in every child)
 """The small process that programs are forked from. No NumPy, no answers, no files: nothing to find.
 
 It confines itself once, then forks one child per program on request. Frames on the control socket:
@@ -20,7 +21,6 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from actors.sandbox import confine, imports, runner
 
@@ -59,6 +59,7 @@ class Zygote:
         if layer("empty root", lambda: confine.empty_root(2 * options["file_mb"])):
             self.scratch = "/scratch"
         else:
+            os.mkdir(self.scratch, 0o700)
             os.chdir(self.scratch)
         if options["real_uid"] != 0:
             self.layers["nobody"] = ""  # we are nobody special
@@ -164,8 +165,9 @@ class Zygote:
         _empty(self.scratch)
 
     def _kill_children(self) -> None:
-        for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
-            os.kill(int(child), signal.SIGKILL)
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            for child in file.read().split():
+                os.kill(int(child), signal.SIGKILL)
 
     def _become_program(self, channel: int) -> None:
         self.control.close()
@@ -184,11 +186,11 @@ def _empty(folder: str) -> None:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                os.chmod(entry.path, 0o700)  # noqa: PTH101  (the children's own modes do not stop us)
+                os.chmod(entry.path, 0o700)  # the children's own modes do not stop us
                 _empty(entry.path)
-                os.rmdir(entry.path)  # noqa: PTH106
+                os.rmdir(entry.path)
             else:
-                os.unlink(entry.path)  # noqa: PTH108
+                os.unlink(entry.path)
 
 
 def main(arguments: list[str]) -> None:
