@@ -59,7 +59,12 @@ def each(name: str, inputs: str, what: str, least: int = 1, **more: str) -> Reci
     """A recipe for a function that works entry by entry on one list: `what` is a noun ("square root")."""
     train, test = [], []
     for noun in _split(what):
-        train += [f"the {noun} of each of {{them}}", f"a list with the {noun} of every one of {{them}}"]
+        train += [
+            f"the {noun} of each of {{them}}",
+            f"a list with the {noun} of every one of {{them}}",
+            f"{{them}}, each turned into its {noun}",
+            f"every {noun} that belongs to one of {{them}}",
+        ]
         test += [f"for each of {{them}} its {noun}", f"the {noun} for all of {{them}}, one by one"]
     return row(name, inputs, ";".join(train), ";".join(test), least=least, **more)
 
