@@ -8,7 +8,8 @@ RECIPES = [
         "reals",
         "the running total after each of {them}; the cumulative sums of {them}; "
         "the running sums of {them}; the total up to and including each of {them}; "
-        "the accumulated sum at each of {them}; how the sum of {them} grows, step by step",
+        "the accumulated sum at each of {them}; how the sum of {them} grows, step by step; "
+        "what {them} have added up to so far, entry by entry",
         "the total so far at each of {them}; the running totals over {them}",
         least=0,
     ),
@@ -26,7 +27,8 @@ RECIPES = [
         "reals",
         "{them} sorted from smallest to largest; {them} in increasing order; "
         "{them} in ascending order; {them} ordered from low to high; "
-        "{them} arranged so that the smallest comes first; {them} put into rising order",
+        "{them} arranged so that the smallest comes first; {them} put into rising order; "
+        "{them} in order of size; {them} in order, from the smallest on",
         "{them} ordered upwards; {them} put in order, smallest first",
         least=0,
     ),
@@ -47,7 +49,8 @@ RECIPES = [
         "counts",
         "the distinct values among {them}, sorted; {them} without repeats, in increasing order; "
         "the sorted different values of {them}; every different value of {them} only once, sorted; "
-        "{them} with duplicates dropped, in order; the set of values that occur in {them}, sorted",
+        "{them} with duplicates dropped, in order; the set of values that occur in {them}, sorted; "
+        "the values of {them}, each listed only once",
         "each value of {them} once, in order; the sorted unique values of {them}",
         least=0,
     ),
@@ -57,7 +60,8 @@ RECIPES = [
         "the differences between neighbouring {them}; the change from each of {them} to the next; "
         "the step from one to the next of {them}; "
         "how far each of {them} lies above the one before it; each of {them} minus its predecessor; "
-        "by how much {them} rise from one entry to the next; the gaps between successive {them}",
+        "by how much {them} rise from one entry to the next; the gaps between successive {them}; "
+        "how much more each of {them} is than its predecessor",
         "how much each of {them} exceeds the one before; the consecutive differences of {them}",
     ),
     row(
