@@ -21,7 +21,7 @@ def small_run(**changes) -> RunSettings:
         "learner": {"batch_size": 4, "threads": 1, "device": "cpu"},
         "evaluation": {"tasks": 4},
         "runtime": {"kind": "inline"},
-        "sandbox": {"workers": 1},
+        "sandbox": {"workers": 1, "wall_s": 60},  # a busy machine must not turn answers into timeouts
     }
     return RunSettings.model_validate(base | changes)
 
