@@ -194,8 +194,8 @@ class Curator:
     def _draw(self, round: int) -> list[Start]:
         settings = self._settings
         rng = rng_of(settings.seed, "starts", round)
-        book = recipe(settings.learner.recipe).book_at_rollout
-        base = self._base if settings.learner.recipe != "selfplay-sft" else []
+        plan = recipe(settings.learner.recipe)
+        base = [task for task in self._base if plan.counts(task)]
         tasks = choosing.draw_tasks(
             base,
             self._proposed("candidate"),
@@ -206,7 +206,7 @@ class Curator:
         starts = []
         for task in tasks:
             again = self._again(rng) if task.origin is not Origin.PROPOSED else None
-            starts.append(again or start_of(task, book))
+            starts.append(again or start_of(task, plan.book_at_rollout))
         # One start once a round: the same start twice would be the same group.
         return list({s.id: s for s in starts}.values())
 

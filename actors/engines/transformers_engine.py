@@ -32,7 +32,7 @@ from actors.engines.stopping import StopWatch
 from protocols.errors import DeadlineError, EngineError
 from protocols.settings import EngineSettings
 
-KV_BYTES_CPU = 384 << 20  # keys and values of the rows; keeps a 135M engine below 1.3 GB
+KV_BYTES_CPU = 384 << 20  # keys and values of the rows; a 135M engine then takes about 1.3 GB in all
 KV_SHARE_CUDA = 0.5  # of the memory that is free after loading
 FAMILY_TOKENS = 64  # requests that agree in this many first tokens are decoded together ...
 FAMILY_SIZE = 16  # ... if they are at least so many; a small batch is slower than a short shared prefix
