@@ -76,6 +76,7 @@ HOSTILE: dict[str, tuple[str, str]] = {
         solve("f = lambda y: f(bytearray(1 << 16))", "f(0)", before="import typing\ntyping.sys.setrecursionlimit(10**9)"),
         "memory",
     ),
+    "no room for a frame": (solve("raise SystemError('error return without exception set')"), "memory"),
     "nested result": ("def solve(x):\n    y = []\n    for i in range(100_000): y = [y]\n    return y\n", "malformed"),
     "endless iterator as a result": ("import itertools\n\ndef solve(x):\n    return itertools.count()\n", "malformed"),
     "result that contains itself": ("def solve(x):\n    y = []\n    y.append(y)\n    return y\n", "malformed"),

@@ -114,9 +114,8 @@ class Runner:
         module = sys.modules[_NAME] = types.ModuleType(_NAME)
         try:
             exec(code, vars(module))
-        except MemoryError:
-            raise
         except BaseException as error:
+            raise_memory(error)
             self.end("runtime_error", f"at its top level: {describe(error)}")
         function = vars(module).get(self.entry_point)
         if function is None or not callable(function):
@@ -127,9 +126,8 @@ class Runner:
         """The frame that a call ends in."""
         try:
             value = function(*arguments)
-        except MemoryError:
-            raise
         except BaseException as error:
+            raise_memory(error)
             trace = error.__traceback__
             if isinstance(error, TypeError) and trace is not None and trace.tb_next is None:
                 self.end("malformed", describe(error))  # the call itself failed: other parameters
@@ -138,9 +136,8 @@ class Runner:
             if not isinstance(value, _PLAIN):
                 raise codec.CodecError(f"a value of type {codec.kind_name(value)}")
             data = codec.encode(value)
-        except MemoryError:
-            raise
         except BaseException as error:
+            raise_memory(error)
             text = f"TypeError: result is not plain data ({describe(error)})"
             return pack(b"E", text.encode("utf-8", "backslashreplace"))
         if len(data) > self.limit:
@@ -161,13 +158,23 @@ class Runner:
 _PLAIN = (type(None), bool, int, float, complex, str, list, tuple, dict, codec.Array)
 
 
+def raise_memory(error: BaseException) -> None:
+    """Raise `MemoryError` if memory was the cause.
+
+    CPython 3.11 sets no exception where there is no room for another frame; the interpreter then reports a
+    `SystemError`.
+    """
+    unset = type(error) is SystemError and "without exception set" in str(error)
+    if unset or isinstance(error, MemoryError):
+        raise MemoryError
+
+
 def describe(error: BaseException) -> str:
     """Type and message. A hostile `__str__` runs here, under the program's own limits."""
     try:
         message = f"{error}"[:_MESSAGE]
-    except MemoryError:
-        raise
-    except BaseException:
+    except BaseException as second:
+        raise_memory(second)
         message = "(its message cannot be shown)"
     name = _type_name(type(error))
     return f"{name}: {message}" if message else name
