@@ -9,6 +9,7 @@ def turned(name: str, inputs: str, how: str, least: int = 0, **more: str) -> Rec
     for words in how.split(";"):
         words = words.strip()
         train += [f"each of {{them}} {words}", f"the list of {{them}}, every one {words}"]
+        train += [f"{{them}}, each one {words}"]
         test += [f"all of {{them}} {words}", f"{{them}}, one by one {words}"]
     return row(name, inputs, ";".join(train), ";".join(test), least=least, **more)
 
@@ -72,7 +73,8 @@ RECIPES = [
         row(
             name,
             "tables",
-            f"the {noun} of every entry of `{{x}}`; `{{x}}` with the {noun} in place of each entry",
+            f"the {noun} of every entry of `{{x}}`; `{{x}}` with the {noun} in place of each entry; "
+            f"for each cell of `{{x}}` its {noun}",
             f"the {noun} for all cells of `{{x}}`",
         )
         for name, noun in (

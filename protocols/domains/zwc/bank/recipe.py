@@ -64,6 +64,8 @@ def each(name: str, inputs: str, what: str, least: int = 1, **more: str) -> Reci
             f"a list with the {noun} of every one of {{them}}",
             f"{{them}}, each turned into its {noun}",
             f"every {noun} that belongs to one of {{them}}",
+            f"all of {{them}}, each replaced by its {noun}",
+            f"one {noun} for each of {{them}}",
         ]
         test += [f"for each of {{them}} its {noun}", f"the {noun} for all of {{them}}, one by one"]
     return row(name, inputs, ";".join(train), ";".join(test), least=least, **more)
@@ -94,20 +96,23 @@ def tables(name: str, noun: str, whole: bool = True) -> list[Recipe]:
         row(
             name,
             "tables",
-            f"the {noun} of everything in `{{x}}`; the {noun} over all cells of `{{x}}`",
+            f"the {noun} of everything in `{{x}}`; the {noun} over all cells of `{{x}}`; "
+            f"the {noun} of the whole table `{{x}}`",
             f"the {noun} over the whole of `{{x}}`",
         ),
         row(
             name,
             "tables",
-            f"the {noun} of each row of `{{x}}`; for each row of `{{x}}` the {noun}",
+            f"the {noun} of each row of `{{x}}`; for each row of `{{x}}` the {noun}; "
+            f"row by row the {noun} of `{{x}}`",
             f"the {noun} along every row of `{{x}}`",
             how="{x}, axis=1",
         ),
         row(
             name,
             "tables",
-            f"the {noun} of each column of `{{x}}`; for each column of `{{x}}` the {noun}",
+            f"the {noun} of each column of `{{x}}`; for each column of `{{x}}` the {noun}; "
+            f"column by column the {noun} of `{{x}}`",
             f"the {noun} down every column of `{{x}}`",
             how="{x}, axis=0",
         ),

@@ -7,7 +7,8 @@ RECIPES = [
         "mean",
         "reals",
         "the average of {them}; the arithmetic mean of {them}; the average value of {them}; "
-        "what {them} come to on average; the mean value of {them}; {them} averaged into one number",
+        "what {them} come to on average; the mean value of {them}; {them} averaged into one number; "
+        "how large {them} are on average",
         "the mean of {them}; what {them} are on average",
     ),
     row(
@@ -15,7 +16,8 @@ RECIPES = [
         "reals",
         "the median of {them}; the middle value of {them} in order of size; "
         "the median value of {them}; the middle value of {them} when they are ordered; "
-        "the value in the middle of {them}; the one of {them} that half of them do not exceed",
+        "the value in the middle of {them}; the one of {them} that half of them do not exceed; "
+        "the middle one among {them} in order; the one in the middle of {them} by size",
         "the middle one of {them} by size; the median among {them}",
     ),
     row(
@@ -24,7 +26,8 @@ RECIPES = [
         "the population standard deviation of {them}; "
         "the standard deviation of {them} as a whole population; "
         "how widely {them} scatter, as population standard deviation; "
-        "the standard deviation of {them}; the root mean square deviation of {them} from their mean",
+        "the standard deviation of {them}; the root mean square deviation of {them} from their mean; "
+        "how much {them} spread round their mean, as population standard deviation",
         "how far {them} spread, as a population standard deviation; "
         "the population standard deviation among {them}",
     ),
@@ -35,7 +38,8 @@ RECIPES = [
         "the difference of the highest and the lowest of {them}; "
         "the range of {them}, from lowest to highest; "
         "how far the largest and the smallest of {them} lie apart; "
-        "the spread between the extremes of {them}; the width of the interval that {them} cover",
+        "the spread between the extremes of {them}; the width of the interval that {them} cover; "
+        "the spread of {them}, from their smallest to their largest",
         "how far the highest of {them} lies above the lowest; the spread from smallest to largest of {them}",
     ),
     row(
@@ -51,7 +55,8 @@ RECIPES = [
         "factors",
         "the product of {them}; all {them} multiplied together; the total product of {them}; "
         "what you get by multiplying {them}; {them} multiplied into one number; "
-        "the result of multiplying all of {them}",
+        "the result of multiplying all of {them}; the product taken over all {them}; "
+        "what {them} give when multiplied",
         "what {them} multiply to; the product over {them}",
         least=0,
     ),
@@ -75,7 +80,9 @@ RECIPES = [
         "reals",
         "the position of the largest of {them}; the index of the highest of {them}; "
         "at which index {them} have their maximum; the place at which {them} are highest; "
-        "where in the list the greatest of {them} stands; the index at which {them} peak",
+        "where in the list the greatest of {them} stands; the index at which {them} peak; "
+        "the index of the largest among {them}; "
+        "how many of {them} come before the greatest",
         "the index where {them} are largest; the position of the maximum among {them}",
     ),
     row(
@@ -98,7 +105,8 @@ RECIPES = [
         "count_nonzero",
         "sparse",
         "how many of {them} are not zero; the number of nonzero entries among {them}; "
-        "how many of {them} differ from zero; the count of entries of {them} other than zero",
+        "how many of {them} differ from zero; the count of entries of {them} other than zero; "
+        "the count of nonzero ones among {them}",
         "the count of {them} that differ from zero",
         least=0,
     ),
@@ -199,7 +207,8 @@ RECIPES = [
         "argmax",
         "tables",
         "the position of the largest entry of `{x}`, counted row by row from 0; "
-        "the flat index of the largest entry of `{x}`",
+        "the flat index of the largest entry of `{x}`; "
+        "how many entries of `{x}` precede the largest one, going row by row",
         "how many entries of `{x}`, read row by row, come before the largest",
     ),
     row(
@@ -214,7 +223,8 @@ RECIPES = [
     row(
         "count_nonzero",
         "sparse_tables",
-        "how many entries of `{x}` are not zero; the number of nonzero cells of `{x}`",
+        "how many entries of `{x}` are not zero; the number of nonzero cells of `{x}`; "
+        "how many cells of `{x}` differ from zero",
         "the count of all entries of `{x}` that differ from zero",
     ),
     row(

@@ -9,7 +9,8 @@ RECIPES = [
         "the running total after each of {them}; the cumulative sums of {them}; "
         "the running sums of {them}; the total up to and including each of {them}; "
         "the accumulated sum at each of {them}; how the sum of {them} grows, step by step; "
-        "what {them} have added up to so far, entry by entry",
+        "what {them} have added up to so far, entry by entry; at each of {them} the total until there; "
+        "the sum so far, after each of {them}; a list of totals that grows with each of {them}",
         "the total so far at each of {them}; the running totals over {them}",
         least=0,
     ),
@@ -28,7 +29,8 @@ RECIPES = [
         "{them} sorted from smallest to largest; {them} in increasing order; "
         "{them} in ascending order; {them} ordered from low to high; "
         "{them} arranged so that the smallest comes first; {them} put into rising order; "
-        "{them} in order of size; {them} in order, from the smallest on",
+        "{them} in order of size; {them} in order, from the smallest on; "
+        "{them} in upward order, lowest first",
         "{them} ordered upwards; {them} put in order, smallest first",
         least=0,
     ),
@@ -50,7 +52,8 @@ RECIPES = [
         "the distinct values among {them}, sorted; {them} without repeats, in increasing order; "
         "the sorted different values of {them}; every different value of {them} only once, sorted; "
         "{them} with duplicates dropped, in order; the set of values that occur in {them}, sorted; "
-        "the values of {them}, each listed only once",
+        "the values of {them}, each listed only once; the unique ones of {them} in order; "
+        "each different one of {them} a single time, in order",
         "each value of {them} once, in order; the sorted unique values of {them}",
         least=0,
     ),
@@ -61,14 +64,17 @@ RECIPES = [
         "the step from one to the next of {them}; "
         "how far each of {them} lies above the one before it; each of {them} minus its predecessor; "
         "by how much {them} rise from one entry to the next; the gaps between successive {them}; "
-        "how much more each of {them} is than its predecessor",
+        "how much more each of {them} is than its predecessor; "
+        "the amount by which each of {them} exceeds the previous one; "
+        "how far each of {them} exceeds its predecessor; the differences of {them}, one after the other",
         "how much each of {them} exceeds the one before; the consecutive differences of {them}",
     ),
     row(
         "flip",
         "reals",
         "{them} in reverse order; {them} from last to first; {them} reversed; "
-        "{them} the other way round; {them} starting from the last; {them} in the opposite order",
+        "{them} the other way round; {them} starting from the last; {them} in the opposite order; "
+        "{them} in backward order; {them} with the last first and the first last",
         "{them} backwards; {them} with the last one first",
         least=0,
     ),
@@ -182,7 +188,8 @@ RECIPES = [
         "cumsum",
         "tables",
         "the running total through all of `{x}`, row by row; "
-        "the running sums over all entries of `{x}` as one list",
+        "the running sums over all entries of `{x}` as one list; "
+        "at each cell of `{x}` the total until there, going row by row",
         "the total so far at each entry of `{x}`, read row by row",
     ),
     row(
@@ -197,7 +204,8 @@ RECIPES = [
     row(
         "sort",
         "tables",
-        "`{x}` with each row sorted from smallest to largest; `{x}` with every row in increasing order",
+        "`{x}` with each row sorted from smallest to largest; `{x}` with every row in increasing order; "
+        "every row of `{x}` arranged so that its smallest entry comes first",
         "each row of `{x}` put in order, smallest first",
     ),
     row(
@@ -211,13 +219,15 @@ RECIPES = [
         "diff",
         "tables",
         "the differences between neighbours within each row of `{x}`; "
-        "for each row of `{x}` the steps to the next entry",
+        "for each row of `{x}` the steps to the next entry; "
+        "within each row of `{x}`, the amount by which an entry exceeds its predecessor",
         "how much each entry exceeds the one before it in every row of `{x}`",
     ),
     row(
         "unique",
         "whole_tables",
-        "the distinct values anywhere in `{x}`, sorted; every value of `{x}` once, in increasing order",
+        "the distinct values anywhere in `{x}`, sorted; every value of `{x}` once, in increasing order; "
+        "the unique values that occur in all of `{x}`, in order",
         "the sorted unique entries of the whole of `{x}`",
     ),
 ]
