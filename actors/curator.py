@@ -13,9 +13,8 @@ from typing import Any
 
 import msgspec
 
-from actors import choosing
+from actors import choosing, deciding, measuring
 from actors.choosing import Answer
-from actors.measuring import Scored, summarise
 from actors.proposer import Ask, asks_of
 from actors.verifier import Judged
 from memory.buffer import StartBuffer
@@ -29,7 +28,6 @@ from protocols.iteration import Play, best_turn, play_of, start_of
 from protocols.recipes import recipe
 from protocols.records import (
     Book,
-    Decision,
     Evaluation,
     Group,
     Origin,
@@ -43,7 +41,7 @@ from protocols.records import (
     Update,
     Verdict,
 )
-from protocols.seeds import digest, rng_of
+from protocols.seeds import rng_of
 from protocols.settings import RunSettings
 
 
@@ -158,7 +156,9 @@ class Curator:
                 statements.add(form)
             judged.append(proposal)
         decisions = [
-            self._decision(round, "proposal", p.id, "reject" if p.reason else "admit", p.reason or "parsed")
+            deciding.decision(
+                round, "proposal", p.id, "reject" if p.reason else "admit", p.reason or "parsed"
+            )
             for p in judged
         ]
         self._store.admit_proposals(judged, decisions)
@@ -237,13 +237,13 @@ class Curator:
         """Store a batch of groups, their verdicts and what follows from them, in one transaction."""
         decisions, changes = [], []
         for one in judged:
-            decisions.append(self._group_decision(one))
+            decisions.append(deciding.group_decision(one))
             change = self._task_change(one)
             if change:
                 changes.append(change)
                 action = "reject" if one.rejected else "admit"
                 decisions.append(
-                    self._decision(
+                    deciding.decision(
                         one.group.round, "task", change.task.id, action, one.rejected or "consensus"
                     )
                 )
@@ -259,19 +259,12 @@ class Curator:
             self._space.add_task(change.task, judged[0].group.round, change.status)
         for one in judged:
             self._space.add_group(one.group, one.verdicts)
-        return self._facts(judged)
-
-    def _group_decision(self, one: Judged) -> Decision:
-        rewards = _rewards(one.verdicts)
-        reason = "verified" if any(rewards) else "nothing_verified" if rewards else "no_verdict"
-        numbers = {"solve_rate": sum(rewards) / len(rewards) if rewards else None, "judged": len(rewards)}
-        numbers["learnability"] = learnability(rewards) if rewards else None
-        return self._decision(one.group.round, "group", one.group.id, "admit", reason, numbers)
+        return deciding.counts(judged)
 
     def _task_change(self, one: Judged) -> TaskChange | None:
         """A proposed task becomes active by consensus, or is rejected; other tasks stay as they are."""
         kind = self._settings.proposer.reward
-        rewards = _rewards(one.verdicts)
+        rewards = deciding.rewards(one.verdicts)
         worth = proposer_reward(kind, sum(rewards) / len(rewards)) if rewards else None
         if one.task is not None:
             return TaskChange(task=one.task, status="active", proposer_reward=worth)
@@ -282,7 +275,7 @@ class Curator:
 
     def _offer(self, group: Group, verdicts: Sequence[Verdict]) -> None:
         """A start that goes on from the group's best attempt, for the buffer."""
-        rewards = _rewards(verdicts)
+        rewards = deciding.rewards(verdicts)
         turn = best_turn(group, verdicts)
         if group.purpose is not Purpose.COLLECT or turn is None or not self._settings.curator.buffer_p:
             return
@@ -290,36 +283,6 @@ class Curator:
         task = self._reader.task(group.start.task_id)
         start = start_of(task, group.start.book, step, [*group.start.history, turn])
         self._buffer.offer(start, learnability(rewards), group.round)
-
-    def _facts(self, judged: Sequence[Judged]) -> dict[str, Any]:
-        verdicts = [v for j in judged for v in j.verdicts]
-        return {
-            "groups": len(judged),
-            "attempts": len(verdicts),
-            "verified": sum(v.reward == 1.0 for v in verdicts),
-            "infra_errors": sum(v.infra_error is not None for v in verdicts),
-            "tokens": sum(len(a.token_ids) - a.prefilled for j in judged for a in j.group.attempts),
-            "categories": choosing.tally(v.category for v in verdicts),
-        }
-
-    def _decision(
-        self,
-        round: int,
-        kind: str,
-        subject: str,
-        action: str,
-        reason: str,
-        numbers: dict[str, Any] | None = None,
-    ) -> Decision:
-        return Decision(
-            id=digest("decision", round, kind, subject),
-            round=round,
-            kind=kind,
-            subject_id=subject,
-            action=action,
-            reason=reason,
-            numbers=numbers or {},
-        )
 
     # --- experience and measurements ---
 
@@ -365,31 +328,7 @@ class Curator:
 
     def evaluate(self, round: int, book: Book, version: int) -> Evaluation:
         """Accuracy over the stored groups of this evaluation."""
-        rows = self._reader.rows(
-            "SELECT g.task_id, t.topics_json, a.reward, a.category, g.seconds FROM attempts a"
-            " JOIN groups g ON g.id = a.group_id JOIN tasks t ON t.id = g.task_id"
-            " WHERE g.purpose = 'evaluate' AND g.round = ? AND g.book = ?",
-            [round, book.value],
-        )
-        scored = [
-            Scored(
-                task_id=r["task_id"],
-                topics=tuple(msgspec.json.decode(r["topics_json"])),
-                reward=r["reward"],
-                category=r["category"],
-            )
-            for r in rows
-        ]
-        evaluation = Evaluation(
-            id=digest("evaluation", self._settings.seed, round, book),
-            round=round,
-            policy_version=version,
-            book=book,
-            split=Split.TEST,
-            kind=self._settings.evaluation.kind,
-            seconds=max((r["seconds"] for r in rows), default=0.0),
-            **summarise(scored),
-        )
+        evaluation = measuring.evaluation(self._reader, self._settings, round, book, version)
         self._store.record_evaluation(evaluation)
         self._event(round, "info", f"{book.value} book, version {version}: {evaluation.accuracy:.3f}")
         return evaluation
@@ -399,7 +338,3 @@ class Curator:
             self._reader.close()
         if "_store" in self.__dict__:
             self._store.close()
-
-
-def _rewards(verdicts: Sequence[Verdict]) -> list[float]:
-    return [v.reward for v in verdicts if v.reward is not None]

@@ -4,7 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from protocols.records import Record
+import msgspec
+
+from memory.reader import RunReader
+from protocols.records import Book, Evaluation, Record, Split
+from protocols.seeds import digest
+from protocols.settings import RunSettings
 
 
 class Scored(Record):
@@ -14,6 +19,35 @@ class Scored(Record):
     topics: tuple[str, ...]
     reward: float | None
     category: str
+
+
+def evaluation(reader: RunReader, settings: RunSettings, round: int, book: Book, version: int) -> Evaluation:
+    """The measurement of a round and book, over its groups in the store."""
+    rows = reader.rows(
+        "SELECT g.task_id, t.topics_json, a.reward, a.category, g.seconds FROM attempts a"
+        " JOIN groups g ON g.id = a.group_id JOIN tasks t ON t.id = g.task_id"
+        " WHERE g.purpose = 'evaluate' AND g.round = ? AND g.book = ?",
+        [round, book.value],
+    )
+    scored = [
+        Scored(
+            task_id=r["task_id"],
+            topics=tuple(msgspec.json.decode(r["topics_json"])),
+            reward=r["reward"],
+            category=r["category"],
+        )
+        for r in rows
+    ]
+    return Evaluation(
+        id=digest("evaluation", settings.seed, round, book),
+        round=round,
+        policy_version=version,
+        book=book,
+        split=Split.TEST,
+        kind=settings.evaluation.kind,
+        seconds=max((r["seconds"] for r in rows), default=0.0),
+        **summarise(scored),
+    )
 
 
 def summarise(scored: Sequence[Scored]) -> dict[str, Any]:

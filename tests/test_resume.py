@@ -115,6 +115,7 @@ def kill_at_random(run_dir: Path, settings: RunSettings, seed: int, times: int, 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # nine runs, on a machine however busy
 @pytest.mark.parametrize("seed", range(3))
 def test_kill_9_of_everything_at_random_moments(uninterrupted, tmp_path, seed):
     run_dir = tmp_path / "run"

@@ -52,6 +52,10 @@ def bench(
             print("\n".join([one, *(f"  {key:<34} {_figure(value)}" for key, value in results[one].items())]))
     if as_json:
         print(json.dumps(results))
+    missed = [one for one, result in results.items() if result.get("passed") is False]
+    if missed:
+        print(f"bench: below what is needed: {', '.join(missed)}", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def models(

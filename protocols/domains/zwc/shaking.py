@@ -19,7 +19,7 @@ def shaken(value: Any) -> Any:
         if kind == "b":
             return ~value
         if kind in "iu":
-            return (value + 7).astype(value.dtype)
+            return (value * 3 + 7).astype(value.dtype)
         if kind in "fc":
             finite = numpy.nan_to_num(value, nan=1.0, posinf=2.0, neginf=3.0)  # NaN and infinity move as well
             return (finite * 1.37 + 11.3).astype(value.dtype)
@@ -29,9 +29,9 @@ def shaken(value: Any) -> Any:
             made = numpy.empty(value.size, dtype=object)
             made[:] = [shaken(v) for v in value.ravel()]
             return made.reshape(value.shape)
-        return value + 7
+        return value * 3 + 7
     if isinstance(value, int):
-        return value + 7
+        return value * 3 + 7
     if isinstance(value, (float, complex)):
         return value * 1.37 + 11.3 if cmath.isfinite(value) else 12.67
     if isinstance(value, str):
