@@ -1,0 +1,56 @@
+"""What the curator writes down about what it admits: decisions with reasons, and counts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from actors import choosing
+from actors.verifier import Judged
+from protocols.credit import learnability
+from protocols.records import Decision, Verdict
+from protocols.seeds import digest
+
+
+def decision(
+    round: int,
+    kind: str,
+    subject: str,
+    action: str,
+    reason: str,
+    numbers: dict[str, Any] | None = None,
+) -> Decision:
+    return Decision(
+        id=digest("decision", round, kind, subject),
+        round=round,
+        kind=kind,
+        subject_id=subject,
+        action=action,
+        reason=reason,
+        numbers=numbers or {},
+    )
+
+
+def group_decision(one: Judged) -> Decision:
+    """Every group is admitted; its decision says what it was worth."""
+    found = rewards(one.verdicts)
+    reason = "verified" if any(found) else "nothing_verified" if found else "no_verdict"
+    numbers = {"solve_rate": sum(found) / len(found) if found else None, "judged": len(found)}
+    numbers["learnability"] = learnability(found) if found else None
+    return decision(one.group.round, "group", one.group.id, "admit", reason, numbers)
+
+
+def counts(judged: Sequence[Judged]) -> dict[str, Any]:
+    """How many groups, attempts, verified attempts, infrastructure errors and sampled tokens."""
+    verdicts = [v for j in judged for v in j.verdicts]
+    return {
+        "groups": len(judged),
+        "attempts": len(verdicts),
+        "verified": sum(v.reward == 1.0 for v in verdicts),
+        "infra_errors": sum(v.infra_error is not None for v in verdicts),
+        "tokens": sum(len(a.token_ids) - a.prefilled for j in judged for a in j.group.attempts),
+        "categories": choosing.tally(v.category for v in verdicts),
+    }
+
+
+def rewards(verdicts: Sequence[Verdict]) -> list[float]:
+    """Of the verdicts that are no infrastructure errors."""
+    return [v.reward for v in verdicts if v.reward is not None]
