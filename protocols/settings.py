@@ -51,7 +51,7 @@ class Sampling(Section):
 
 class SandboxSettings(Section):
     workers: int = Field(0, ge=0, le=256)
-    """Programs run at the same time; 0 = two per core, at most 32."""
+    """Programs run at the same time, each on one core; 0 = as many as there are cores, at most 32."""
     wall_s: float = Field(4.0, gt=0, le=600)
     """Deadline of one program, counted from dispatch."""
     cpu_s: int = Field(4, ge=1, le=600)

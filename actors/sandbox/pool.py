@@ -29,9 +29,15 @@ _TRIES = 2  # a helper may die through no fault of the program
 
 
 def default_workers() -> int:
-    """Two for each core that this process may use: while one slot's processes wait for each other to be
-    woken, another's compute. At most 32, because each holds the library (about 60 MB with NumPy)."""
-    return min(2 * len(os.sched_getaffinity(0)), 32)
+    """One for each core that this process may use; at most 32, because each holds the library (about 60 MB
+    with NumPy)."""
+    return min(len(os.sched_getaffinity(0)), 32)
+
+
+def cores(count: int) -> list[int]:
+    """A core for each of `count` slots, in turns; other pools on this machine begin elsewhere."""
+    allowed = sorted(os.sched_getaffinity(0))
+    return [allowed[(os.getpid() + i) % len(allowed)] for i in range(count)]
 
 
 class SandboxPool:
@@ -50,8 +56,8 @@ class SandboxPool:
         self._slots: list[Slot] = []
         count = settings.workers or default_workers()
         try:
-            for _ in range(count):  # all start at the same time ...
-                self._slots.append(Slot(settings, without))
+            for core in cores(count):  # all start at the same time ...
+                self._slots.append(Slot(settings, without, core))
             for slot in self._slots:  # ... and are waited for together
                 self.layers = slot.start()
             if not settings.allow_weaker:
@@ -77,7 +83,7 @@ class SandboxPool:
 
     def _replace(self, slot: Slot) -> Slot:
         slot.kill()
-        fresh = Slot(self.settings, self._without)
+        fresh = Slot(self.settings, self._without, slot.core)
         self._slots[self._slots.index(slot)] = fresh
         fresh.start()
         return fresh

@@ -29,11 +29,14 @@ DEPTH = 2  # programs at a slot: the one that runs, and the next, so that it nev
 
 
 class Slot:
-    """One warden with its zygote. `start`, then `send` and `receive`; `kill` at any time."""
+    """One warden with its zygote, on one `core` or any. `start`, then `send` and `receive`; `kill` always."""
 
-    def __init__(self, settings: SandboxSettings, without: Sequence[str] = ()) -> None:
+    def __init__(
+        self, settings: SandboxSettings, without: Sequence[str] = (), core: int | None = None
+    ) -> None:
         self.settings = settings
         self.without = list(without)
+        self.core = core
         self.queue: deque[int] = deque()  # ticket numbers of the programs sent, oldest first
         self.deadline = float("inf")  # of the oldest, on the monotonic clock
         self._frames = Frames(1 << 31)
@@ -63,6 +66,11 @@ class Slot:
             },
         )
         theirs.close()
+        if core is not None:
+            # Warden and child answer each other some thirty times a program; across cores each answer would
+            # wait for the other core to wake up. What they start stays on this core, too.
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(self.process.pid, {core})
         self._options()
 
     def _options(self) -> None:
