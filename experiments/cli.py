@@ -63,15 +63,15 @@ def main() -> None:
     """Entry point of the `taskspace` command."""
     try:
         app(prog_name="taskspace")
-    except TaskspaceError as error:
+    except BrokenPipeError:  # the reader of our output has gone, e.g. `taskspace tasks zwc | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (TaskspaceError, OSError) as error:  # OSError: a disk that is full, a folder not ours to write
         if os.environ.get("TASKSPACE_DEBUG", "") not in ("", "0"):
             raise
         line = " ".join(str(error).split())
         print(f"taskspace: {line}", file=sys.stderr)
         sys.exit(2)
-    except BrokenPipeError:  # the reader of our output has gone, e.g. `taskspace tasks zwc | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
 
 
 if __name__ == "__main__":

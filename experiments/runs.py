@@ -161,8 +161,14 @@ def _play(prepared: Prepared, model_path: Path, progress: RunProgress, peak: Pea
 
     def conclude() -> None:
         if (run_dir / "run.db").is_file():
-            seconds = time.monotonic() - started
-            write_results(run_dir, complete, seconds, peak.mb, error)
+            try:
+                write_results(run_dir, complete, time.monotonic() - started, peak.mb, error)
+            except OSError as failure:
+                if error is None:  # otherwise the run's own failure is what has to be said
+                    raise StoreError(
+                        f"run folder {run_dir}: its summary and report could not be written "
+                        f"({failure.strerror}); the run itself is kept, see `taskspace report`"
+                    ) from None
 
     with _interrupts(arena, progress, run_dir, conclude):
         try:

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 
@@ -217,3 +218,17 @@ def test_an_episode_that_does_not_exist(tmp_path: Path) -> None:
     with DemoRun(tmp_path / "runs" / "demo", seed=1) as demo:
         demo.play_round()
     assert "--episode zzz" in refused("replay", "demo", "--episode", "zzz", cwd=tmp_path)
+
+
+def test_output_that_cannot_be_written(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "experiments.cli", "tasks", "zwc", "--limit", "5"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
+            cwd=tmp_path,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "taskspace: [Errno 28] No space left on device\n"
