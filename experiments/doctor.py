@@ -77,7 +77,7 @@ def _gpu() -> dict[str, Any]:
 
 
 def _sandbox() -> list[dict[str, Any]]:
-    from actors.sandbox.isolation import layers
+    from actors.sandbox.slot import layers
 
     return [{"name": x.name, "state": str(x.state), "reason": x.reason} for x in layers()]
 

@@ -8,6 +8,7 @@ import pytest
 
 from actors.sandbox import isolation
 from actors.sandbox.pool import SandboxPool
+from actors.sandbox.slot import layers
 from protocols.errors import SandboxError
 from protocols.records import CaseResult, Program
 from protocols.settings import SandboxSettings
@@ -167,7 +168,7 @@ def test_signals_to_outsiders_are_stopped_by_landlock_too() -> None:
 
 
 def test_layers_are_named_and_on() -> None:
-    found = isolation.layers()
+    found = layers()
     assert [layer.name for layer in found] == list(isolation.LAYERS)
     assert all(layer.state in ("on", "missing") for layer in found)
     assert all(layer.reason for layer in found if layer.state == "missing")

@@ -1,7 +1,7 @@
-"""The layers round an untrusted program, by name: what each is for, and whether this machine has it.
+"""The layers round an untrusted program, by name: what each is for, and whether it holds here.
 
-The helpers apply them to themselves (`actors.sandbox.confine`) and report which ones worked; `layers` starts
-one helper only to ask. A missing layer is named with its reason; whether that is good enough is a setting.
+The helpers apply them to themselves (`actors.sandbox.confine`) and report which ones worked (`slot.layers`
+asks one only for that). A missing layer is named with its reason; whether that is good enough is a setting.
 """
 
 import functools
@@ -12,7 +12,6 @@ from typing import Literal
 import msgspec
 
 from protocols.errors import SandboxError
-from protocols.settings import SandboxSettings
 
 #: Layers by name, each with what it takes away.
 LAYERS = {
@@ -89,21 +88,6 @@ def seccomp_filter() -> bytes:
         rules.export_bpf(file)
         file.seek(0)
         return file.read()
-
-
-def layers(without: Sequence[str] = ()) -> list[Layer]:
-    """The state of every layer on this machine, found by applying them all in a short-lived helper.
-
-    Raises:
-        SandboxError: not even the helper could be started.
-    """
-    from actors.sandbox.slot import Slot
-
-    slot = Slot(SandboxSettings(), without=without)
-    try:
-        return slot.start()
-    finally:
-        slot.kill()
 
 
 def complete(reported: dict[str, str], without: Sequence[str]) -> list[Layer]:

@@ -215,3 +215,16 @@ def _outcome(data: dict[str, Any]) -> Outcome:
         stdout=data["stdout"],
         seconds=data["seconds"],
     )
+
+
+def layers(without: Sequence[str] = ()) -> list[isolation.Layer]:
+    """The state of every layer on this machine, found by applying them all in a short-lived helper.
+
+    Raises:
+        SandboxError: not even the helper could be started.
+    """
+    slot = Slot(SandboxSettings(), without=without)
+    try:
+        return slot.start()
+    finally:
+        slot.kill()
