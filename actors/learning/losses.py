@@ -104,3 +104,54 @@ class _LinearSftLoss(torch.autograd.Function):
         grad_hidden, grad_weight = ctx.saved_tensors
         scaled = (None if g is None else g * grad.to(g.dtype) for g in (grad_hidden, grad_weight))
         return (*scaled, None, None, None, None)
+
+
+def linear_logprobs(
+    hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, chunk: int = 128
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`token_logprobs(hidden @ weight.T, labels)` and the entropies, without ever holding all logits.
+
+    For losses that are not linear in the log-probabilities; logits are computed again for the gradient.
+
+    Args:
+        hidden: [N, D]. weight: [V, D], the output embedding. labels: [N].
+
+    Returns:
+        [N] float32 log-probabilities, and [N] float32 entropies in nats, which carry no gradient.
+    """
+    found: tuple[torch.Tensor, torch.Tensor] = _LinearLogprobs.apply(hidden, weight, labels, chunk)
+    return found
+
+
+class _LinearLogprobs(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, hidden, weight, labels, chunk):
+        logprobs = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
+        entropies = torch.empty_like(logprobs)
+        for start in range(0, len(hidden), chunk):
+            rows = slice(start, start + chunk)
+            logs = F.linear(hidden[rows], weight).float().log_softmax(-1)
+            logprobs[rows] = logs.gather(1, labels[rows, None])[:, 0]
+            entropies[rows] = -(logs.exp() * logs).sum(-1)
+        ctx.save_for_backward(hidden, weight, labels)
+        ctx.chunk = chunk
+        ctx.mark_non_differentiable(entropies)
+        return logprobs, entropies
+
+    @staticmethod
+    def backward(ctx, grad, _):
+        hidden, weight, labels = ctx.saved_tensors
+        learn_hidden, learn_weight = ctx.needs_input_grad[:2]
+        grad_hidden = torch.empty_like(hidden) if learn_hidden else None
+        grad_weight = torch.zeros_like(weight) if learn_weight else None
+        for start in range(0, len(hidden), ctx.chunk):
+            rows = slice(start, start + ctx.chunk)
+            # d logprob / d logits = onehot(label) - p
+            slope = F.linear(hidden[rows], weight).float().softmax(-1).neg_()
+            slope.scatter_add_(1, labels[rows, None], torch.ones_like(slope[:, :1]))
+            slope = slope.mul_(grad[rows, None]).to(hidden.dtype)
+            if grad_hidden is not None:
+                torch.mm(slope, weight, out=grad_hidden[rows])
+            if grad_weight is not None:
+                grad_weight.addmm_(slope.t(), hidden[rows])
+        return grad_hidden, grad_weight, None, None

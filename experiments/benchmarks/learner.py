@@ -22,6 +22,9 @@ from protocols.settings import LearnerSettings, ZwcSettings
 if TYPE_CHECKING:
     from actors.learning.packing import Example
 
+NEEDED = 2.5  # times TRL's tokens per second
+SAME = 0.05  # nats between the smoothed loss curves
+
 _SMOOTH = 4  # steps averaged before the two loss curves are compared
 
 
@@ -56,14 +59,18 @@ def run(
     }
     found = {name: _apart(name, task) for name in ("trl", "learner")}
     curves = [_smooth(found[name]["losses"]) for name in ("learner", "trl")]
+    ratio = _ratio(found, "tokens_per_s")
+    difference = round(max(abs(a - b) for a, b in zip(*curves, strict=True)), 4)
     return {
         "samples": task["samples"],
         "steps": len(found["trl"]["losses"]),
         **{name: {k: v for k, v in found[name].items() if k != "losses"} for name in found},
-        "ratio": _ratio(found, "tokens_per_s"),
+        "ratio": ratio,
         "cpu_ratio": _ratio(found, "tokens_per_cpu_s"),  # hardly moves when others use the machine
-        "loss_difference": round(max(abs(a - b) for a, b in zip(*curves, strict=True)), 4),
+        "loss_difference": difference,
         "losses": {name: [round(loss, 4) for loss in found[name]["losses"]] for name in found},
+        "needed": NEEDED,
+        "passed": ratio >= NEEDED and difference <= SAME,
     }
 
 
