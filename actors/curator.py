@@ -5,7 +5,6 @@ played, and whatever it is asked twice it answers the same way. That is what mak
 How choices are made is `actors.choosing`; how things are stored, `memory.store`.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +12,7 @@ from typing import Any
 
 import msgspec
 
-from actors import choosing, deciding, measuring
-from actors.choosing import Answer
+from actors import choosing, deciding, experience, measuring
 from actors.proposer import Ask, asks_of
 from actors.verifier import Judged
 from memory.buffer import StartBuffer
@@ -287,40 +285,37 @@ class Curator:
     # --- experience and measurements ---
 
     def experience(self, round: int) -> list[Sample]:
-        """Verified answers for learning: distinct ones, a few for each task, on the recipe's prompt."""
-        plan = recipe(self._settings.learner.recipe)
-        since = round if self._settings.curator.experience == "round" else 1
+        """What is learned after a round, on the recipe's prompt."""
+        settings = self._settings
+        plan = recipe(settings.learner.recipe)
+        compares = plan.algorithm == "grpo"
+        # Groups are compared under the policy that played them, so earlier rounds do not count.
+        since = round if compares or settings.curator.experience == "round" else 1
         found = self._reader.verified_attempts(
             "g.round BETWEEN ? AND ? AND g.book = ? AND t.status = 'active'",
             (since, round, plan.book_at_rollout.value),
+            min_reward=0.0 if compares else 1.0,
         )
-        counted = {v.attempt.id: v for v in found if plan.counts(v.task)}
-        kept, dropped = choosing.distinct_answers(
-            (
-                Answer(attempt_id=i, task_id=v.task.id, response=v.attempt.response)
-                for i, v in counted.items()
-            ),
-            self._settings.curator.per_task_cap,
-        )
-        samples = []
-        for verified in (counted[answer.attempt_id] for answer in kept):
-            attempt = verified.attempt
-            samples.append(
-                Sample(
-                    attempt_id=attempt.id,
-                    prompt=self._domain.learning_prompt(verified.task, verified.start, plan.book_at_update),
-                    token_ids=attempt.token_ids,
-                    logprobs=attempt.logprobs,
-                    prefilled=attempt.prefilled,
-                )
-            )
-        reasons = Counter(dropped.values())
+        counted = [one for one in found if plan.counts(one.task)]
+        if compares:
+            chosen, dropped = experience.to_compare(counted, settings.learner.grpo)
+        else:
+            chosen, dropped = experience.to_imitate(counted, settings.curator.per_task_cap)
         self._event(
-            round,
-            "info",
-            f"{len(samples)} of {len(counted)} verified answers chosen, dropped: {dict(reasons)}",
+            round, "info", f"{len(chosen)} of {len(counted)} answers chosen, dropped: {dict(dropped)}"
         )
-        return samples
+        return [
+            Sample(
+                attempt_id=one.attempt.id,
+                prompt=self._domain.learning_prompt(one.task, one.start, plan.book_at_update),
+                token_ids=one.attempt.token_ids,
+                logprobs=one.attempt.logprobs,
+                prefilled=one.attempt.prefilled,
+                weight=weight,
+                group_id=one.attempt.group_id,
+            )
+            for one, weight in chosen
+        ]
 
     def admit_update(self, update: Update, samples: Sequence[Sample]) -> None:
         self._store.record_update(update, samples)

@@ -1,25 +1,29 @@
 """The learner: moves verified experience into the weights, and publishes versions.
 
-It is a thin shell round `actors.learning.sft.SftLearner`; what it adds is that a version is learned once:
+It is a thin shell round the algorithms in `actors.learning`; what it adds is that a version is learned once:
 asked again for a version that is on disk, it restores it and returns the update it made then.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from actors.engines.base import Weights
+from protocols.recipes import recipe
 from protocols.records import Sample, Update
 from protocols.settings import RunSettings
+
+if TYPE_CHECKING:
+    from actors.learning.grpo import GrpoLearner
+    from actors.learning.sft import SftLearner
 
 
 class Learner:
     """`scripted` engines have no weights: then versions are counted and nothing is computed."""
 
     def __init__(self, settings: RunSettings, model_path: str, run_dir: str) -> None:
-        from actors.learning.sft import SftLearner
-
         self._settings = settings
-        self._learner = SftLearner(Path(model_path), settings.learner, Path(run_dir), settings.seed)
+        self._learner = _algorithm(settings, Path(model_path), Path(run_dir))
 
     def restore(self, version: int) -> Weights:
         """Go on from a published version (0 = the model as it came); its weights for the engines."""
@@ -37,3 +41,15 @@ class Learner:
         elif self._learner.version != version:
             self._learner.resume(version)
         return update, self._learner.weights()
+
+
+def _algorithm(settings: RunSettings, model_path: Path, run_dir: Path) -> "SftLearner | GrpoLearner":
+    """The recipe's. Loaded here, because torch takes seconds and not every process learns."""
+    if recipe(settings.learner.recipe).algorithm == "sft":
+        from actors.learning.sft import SftLearner
+
+        return SftLearner(model_path, settings.learner, run_dir, settings.seed)
+    from actors.learning.grpo import GrpoLearner
+
+    temperature = settings.solver.sampling.temperature
+    return GrpoLearner(model_path, settings.learner, run_dir, settings.seed, temperature)

@@ -121,8 +121,8 @@ def decision_row(decision: Decision, created: float) -> Row:
 
 
 def update_row(update: Update, created: float) -> Row:
-    curves = ("losses", "grad_norms", "learning_rates")
-    return {**_plain(update, curves), **_json(update, curves), "created": created}
+    parts = ("losses", "grad_norms", "learning_rates", "metrics")
+    return {**_plain(update, parts), **_json(update, parts), "created": created}
 
 
 def sample_row(sample: Sample, version: int, position: int, keep: Keep) -> Row:

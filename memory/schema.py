@@ -168,4 +168,6 @@ JOIN texts response ON response.id = a.response_text
 JOIN texts prompt ON prompt.id = g.prompt_text;
 """
 
-MIGRATIONS: tuple[str, ...] = (V1,)
+V2 = "ALTER TABLE updates ADD COLUMN metrics_json TEXT NOT NULL DEFAULT '{}'"  # of reinforcement learning
+
+MIGRATIONS: tuple[str, ...] = (V1, V2)

@@ -7,7 +7,9 @@ Does not cover: how an algorithm computes its update (`actors.learning`), nor ho
 among the answers that count (the curator).
 """
 
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 from protocols.errors import SettingError
 from protocols.records import Book, Origin, Record, Task
@@ -15,10 +17,11 @@ from protocols.records import Book, Origin, Record, Task
 
 class Recipe(Record):
     name: str
-    algorithm: Literal["sft"]
+    algorithm: Literal["sft", "grpo"]
     book_at_rollout: Book
     book_at_update: Book
     origins: tuple[Origin, ...] = tuple(Origin)  # whose tasks' answers count
+    grpo: dict[str, Any] = msgspec.field(default_factory=dict)  # its own defaults of `learner.grpo`
 
     def counts(self, task: Task) -> bool:
         """Whether verified answers to this task are experience."""
@@ -46,6 +49,30 @@ RECIPES: dict[str, Recipe] = {
             book_at_rollout=Book.OPEN,
             book_at_update=Book.CLOSED,
             origins=(Origin.PROPOSED,),
+        ),
+        # SE-Bench's two ways of reinforcement learning. Two mini-batches a step, documentation in both;
+        # or one, its ratio taken on the prompt without documentation, where it is 1 and nothing is clipped.
+        Recipe(
+            name="open-rl",
+            algorithm="grpo",
+            book_at_rollout=Book.OPEN,
+            book_at_update=Book.OPEN,
+            grpo={"mini_batches": 2},
+        ),
+        Recipe(
+            name="closed-rl",
+            algorithm="grpo",
+            book_at_rollout=Book.OPEN,
+            book_at_update=Book.CLOSED,
+            grpo={"mini_batches": 1, "denominator": "recomputed"},
+        ),
+        Recipe(
+            name="selfplay-rl",
+            algorithm="grpo",
+            book_at_rollout=Book.OPEN,
+            book_at_update=Book.CLOSED,
+            origins=(Origin.PROPOSED,),
+            grpo={"mini_batches": 1, "denominator": "recomputed"},
         ),
     )
 }

@@ -215,9 +215,10 @@ class Sample(Record):
     attempt_id: str
     prompt: Prompt  # as learned: closed or open book
     token_ids: tuple[int, ...]  # response ids as produced, prefill included
-    logprobs: tuple[float, ...] = ()
+    logprobs: tuple[float, ...] = ()  # as sampled, of the ids after the prefilled ones
     prefilled: int = 0
-    weight: float = 1.0
+    weight: float = 1.0  # in SFT a factor on its loss, in RL the attempt's advantage
+    group_id: str = ""
 
 
 class Update(Record):
@@ -235,6 +236,7 @@ class Update(Record):
     seconds: float
     path: str  # checkpoint folder, relative to the run folder
     checksum: str  # of the published weights
+    metrics: dict[str, float] = {}  # what else the algorithm measured, e.g. entropy, share of clipped tokens
 
 
 class Evaluation(Record):

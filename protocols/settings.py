@@ -3,9 +3,11 @@
 Unknown keys are refused. A setting that belongs to one role stands in that role's section.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from protocols.recipes import RECIPES
 
 
 class Section(BaseModel):
@@ -147,9 +149,47 @@ class CuratorSettings(Section):
     """Inverse temperature of the buffer's softmax over learnability."""
 
 
+class GrpoSettings(Section):
+    """Switches of group-relative policy optimisation; recipes have defaults of their own for some."""
+
+    denominator: Literal["recomputed", "rollout"] = "recomputed"
+    """Ratios are against log-probabilities recomputed on the update's prompt, or the rollout's."""
+    clip_low: float | None = Field(0.2, ge=0, le=1)
+    """How far below 1 a ratio may fall before the gradient stops; none = no limit."""
+    clip_high: float | None = Field(0.2, ge=0)
+    """How far above 1 a ratio may rise before the gradient stops; none = no limit."""
+    dual_clip: float | None = Field(3.0, gt=1)
+    """Bound on the ratio where the advantage is negative; none = no bound."""
+    normalise: bool = True
+    """Divide advantages by the group's standard deviation."""
+    negative: float = Field(1.0, ge=0, le=1)
+    """Factor on negative advantages; 0 drops them."""
+    aggregation: Literal["sequence_mean", "token_mean", "constant"] = "token_mean"
+    """How tokens are averaged: every sequence the same, every token the same, or by `constant_tokens`."""
+    constant_tokens: int = Field(256, ge=1)
+    """Tokens a sequence is divided by with `aggregation: constant`."""
+    mini_batches: int = Field(1, ge=1, le=65536)
+    """Optimiser steps for one pass over a round's groups."""
+    zero_variance: Literal["keep", "drop"] = "keep"
+    """Groups whose rewards are all equal: kept, they only count in token averages."""
+    overlong: Literal["keep", "drop"] = "keep"
+    """Answers that reached the length limit."""
+    kl_weight: float = Field(0.0, ge=0)
+    """Weight of the divergence from the reference, the model as it came."""
+    kl_estimate: Literal["k1", "k2", "k3"] = "k3"
+    """How the divergence is estimated from a sampled token."""
+    reference_mix: float = Field(0.0, ge=0, le=1)
+    """Share of the policy before the update in the reference's probabilities."""
+    engine_cap: float | None = Field(None, gt=0)
+    """Cap of the importance weights that correct for the engine's slightly other log-probabilities."""
+
+
 class LearnerSettings(Section):
-    recipe: Literal["closed-sft", "open-sft", "selfplay-sft"] = "closed-sft"
+    recipe: Literal["closed-sft", "open-sft", "selfplay-sft", "open-rl", "closed-rl", "selfplay-rl"] = (
+        "closed-sft"
+    )
     """Named recipe; see `protocols.recipes`."""
+    grpo: GrpoSettings = Field(default_factory=GrpoSettings)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the learner computes."""
     threads: int = Field(0, ge=0, le=1024)
@@ -166,7 +206,7 @@ class LearnerSettings(Section):
     """Passes over a round's experience."""
     batch_size: int = Field(16, ge=1, le=65536)
     """Samples per optimiser step."""
-    micro_tokens: int = Field(512, ge=16)
+    micro_tokens: int = Field(1024, ge=16)
     """Tokens computed at once; more cost memory (about 1 MB a token at 135M parameters) and gain little."""
     grad_clip: float = Field(1.0, gt=0)
     """Largest gradient norm."""
@@ -180,6 +220,15 @@ class LearnerSettings(Section):
     """Checkpoints that keep their optimiser state; older ones keep weights only."""
     deadline_s: float = Field(3600.0, gt=0)
     """Longest wait for one update."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_recipe_says(cls, values: Any) -> Any:
+        """The recipe's own defaults, below whatever was set."""
+        known = RECIPES.get(values.get("recipe", "")) if isinstance(values, dict) else None
+        if known is None or not known.grpo:
+            return values
+        return {**values, "grpo": {**known.grpo, **(values.get("grpo") or {})}}
 
 
 class EvaluationSettings(Section):

@@ -46,3 +46,13 @@ def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:
     message = str(caught.value)
     assert "closed-stf" in message and all(name in message for name in RECIPES)
     assert "\n" not in message
+
+
+def test_a_recipe_of_reinforcement_learning_has_defaults_of_its_own() -> None:
+    assert LearnerSettings(recipe="open-rl").grpo.mini_batches == 2
+    assert LearnerSettings(recipe="closed-rl").grpo.mini_batches == 1
+    changed = LearnerSettings.model_validate(
+        {"recipe": "open-rl", "grpo": {"mini_batches": 5, "clip_low": None}}
+    )
+    assert (changed.grpo.mini_batches, changed.grpo.clip_low, changed.grpo.clip_high) == (5, None, 0.2)
+    assert LearnerSettings.model_validate(changed.model_dump()) == changed  # as a run folder keeps it

@@ -14,6 +14,7 @@ Letters: T = tokens in the row, P = opening, B = sequences, L = longest rest, N 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
@@ -32,6 +33,9 @@ class Example:
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.response)
+
+
+Row = TypeVar("Row", bound=Example)
 
 
 @dataclass(frozen=True)
@@ -94,10 +98,10 @@ def pack(examples: Sequence[Example]) -> Packed:
     )
 
 
-def split(examples: Sequence[Example], micro_tokens: int) -> list[list[Example]]:
+def split(examples: Sequence[Row], micro_tokens: int) -> list[list[Row]]:
     """Cut a batch into micro-batches of at most `micro_tokens` tokens (a longer sequence stands alone),
     neighbours in length together, because attention pads to the longest."""
-    parts: list[list[Example]] = []
+    parts: list[list[Row]] = []
     room = 0
     for example in sorted(examples, key=len):
         if not parts or len(example) > room:

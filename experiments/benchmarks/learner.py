@@ -66,7 +66,7 @@ def run(
         "steps": len(found["trl"]["losses"]),
         **{name: {k: v for k, v in found[name].items() if k != "losses"} for name in found},
         "ratio": ratio,
-        "cpu_ratio": _ratio(found, "tokens_per_cpu_s"),  # hardly moves when others use the machine
+        "cpu_ratio": _ratio(found, "tokens_per_cpu_s"),
         "loss_difference": difference,
         "losses": {name: [round(loss, 4) for loss in found[name]["losses"]] for name in found},
         "needed": NEEDED,
@@ -91,8 +91,7 @@ def _apart(contender: str, task: dict[str, Any]) -> dict[str, Any]:
         text=True,
         check=False,
         timeout=3600,
-        # Threads that spin while they wait would be counted as CPU time, and slow a busy machine down.
-        env={**os.environ, "TOKENIZERS_PARALLELISM": "false", "OMP_WAIT_POLICY": "PASSIVE"},
+        env={**os.environ, "TOKENIZERS_PARALLELISM": "false"},
     )
     if done.returncode:
         raise RuntimeError(f"{contender} failed: {done.stderr.strip()[-2000:]}")

@@ -1,0 +1,210 @@
+"""Reinforcement learning on groups of answers: GRPO, with every choice a switch (`settings.GrpoSettings`).
+
+    samples ──▶ trajectories ──▶ mini-batches of groups ──▶ packed micro-batches ──▶ steps ──▶ checkpoint
+
+Only sampled tokens are learned: an opening that was given belongs to the prompt here, and no end of turn is
+added. A sample's weight is its advantage. Does not cover: which groups are learned and what their advantages
+are (the curator), the formulas (`policy_losses`), the weights themselves (`trainee`).
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from actors.engines.chat import encode_prompt
+from actors.learning import policy_losses
+from actors.learning.losses import linear_logprobs
+from actors.learning.packing import Example, pack, split
+from actors.learning.policy_metrics import PolicyMetrics
+from actors.learning.trainee import Progress, Trainee
+from memory import checkpoints
+from protocols.errors import TaskspaceError
+from protocols.records import Sample, Update
+from protocols.seeds import rng_of
+from protocols.settings import LearnerSettings
+
+
+@dataclass(frozen=True)
+class Trajectory(Example):
+    """One sampled answer on the prompt of the update."""
+
+    advantage: float = 0.0
+    engine: tuple[float, ...] = ()  # log-probabilities of `response` at the rollout, on the rollout's prompt
+    group: str = ""
+
+
+Tokens = dict[int, torch.Tensor]
+"""Values of a trajectory's response tokens, by `id` of the trajectory."""
+
+
+class GrpoLearner(Trainee):
+    """Group-relative policy optimisation.
+
+    `temperature` is the rollout's: probabilities are those of the distribution that was sampled from.
+    """
+
+    def __init__(
+        self, model_path: Path, settings: LearnerSettings, run_dir: Path, seed: int, temperature: float = 1.0
+    ) -> None:
+        super().__init__(model_path, settings, run_dir, seed)
+        self.temperature = temperature or 1.0  # greedy rollouts have no distribution of their own
+
+    def learn(
+        self,
+        samples: Sequence[Sample],
+        version: int,
+        round: int,
+        recipe: str,
+        progress: Progress | None = None,
+    ) -> Update:
+        """Take `epochs * mini_batches` steps on the groups and publish the weights as `version`.
+
+        Args:
+            samples: weights are advantages; groups by `group_id`.
+            progress: told (steps done, steps, loss) after every optimiser step.
+
+        Raises:
+            TaskspaceError: there is nothing to learn, a loss is not finite, or the disk is full.
+        """
+        started = time.perf_counter()
+        if not samples:
+            raise TaskspaceError(
+                f"No experience to learn from in round {round} ({recipe}): no group has answers to compare; "
+                "collect more groups (solver.groups_per_round), or larger ones (solver.group_size)."
+            )
+        trajectories = [self._trajectory(sample) for sample in samples]
+        batches = self._mini_batches(trajectories, version)
+        denominators = self._denominators(trajectories, len(batches))
+        references = self._references(trajectories)
+        metrics = PolicyMetrics()
+
+        def accumulate(batch: Sequence[Trajectory]) -> float:
+            return self._accumulate(batch, denominators, references, metrics)
+
+        steps = self._take_steps(batches, accumulate, version, round, progress)
+        epochs = self.settings.epochs
+        update = Update(
+            version=version,
+            round=round,
+            recipe=recipe,
+            samples=len(samples),
+            tokens=epochs * sum(len(t.response) for t in trajectories),
+            steps=len(batches),
+            losses=steps.losses,
+            grad_norms=steps.grad_norms,
+            learning_rates=steps.learning_rates,
+            seconds=time.perf_counter() - started,
+            path=checkpoints.relative_path(version),
+            checksum="",
+            metrics=metrics.means(),
+        )
+        return self._finish(update, epochs * sum(map(len, trajectories)))
+
+    def _trajectory(self, sample: Sample) -> Trajectory:
+        prompt, _ = encode_prompt(self.tokenizer, sample.prompt)
+        given = sample.prefilled
+        return Trajectory(
+            prompt=(*prompt, *sample.token_ids[:given]),
+            response=sample.token_ids[given:],
+            advantage=sample.weight,
+            engine=sample.logprobs,
+            group=sample.group_id,
+        )
+
+    def _mini_batches(self, trajectories: Sequence[Trajectory], version: int) -> list[list[Trajectory]]:
+        """For every epoch the groups in an order of its own, in (at most) `mini_batches` equal parts."""
+        groups: dict[str, list[Trajectory]] = {}
+        for trajectory in trajectories:
+            groups.setdefault(trajectory.group, []).append(trajectory)
+        parts = min(self.settings.grpo.mini_batches, len(groups))
+        made = []
+        for epoch in range(self.settings.epochs):
+            order = list(groups.values())
+            rng_of("mini-batches", self.seed, version, epoch).shuffle(order)
+            for part in range(parts):
+                made.append([t for group in order[part::parts] for t in group])
+        return made
+
+    def _denominators(self, trajectories: Sequence[Trajectory], steps: int) -> Tokens | None:
+        """What ratios are taken against; None for the policy itself, where the ratio is exactly 1."""
+        if self.settings.grpo.denominator == "rollout":
+            return {id(t): torch.tensor(t.engine, device=self.device) for t in trajectories}
+        return self._logprobs_now(trajectories) if steps > 1 else None
+
+    def _references(self, trajectories: Sequence[Trajectory]) -> Tokens | None:
+        """Log-probabilities that the divergence is measured from; None where it does not count."""
+        switches = self.settings.grpo
+        if not switches.kl_weight:
+            return None
+        policy, self.model = self.model, self._read(self._base)
+        try:
+            references = self._logprobs_now(trajectories)
+        finally:
+            self.model = policy
+        if not switches.reference_mix:
+            return references
+        now = self._logprobs_now(trajectories)
+        mix = switches.reference_mix
+        return {key: policy_losses.mixed_reference(references[key], now[key], mix) for key in references}
+
+    @torch.no_grad()
+    def _logprobs_now(self, trajectories: Sequence[Trajectory]) -> Tokens:
+        found: Tokens = {}
+        for part in split(trajectories, self.settings.micro_tokens):
+            logprobs, _ = self._logprobs_of(part)
+            pieces = logprobs.split([len(t.response) for t in part])
+            found |= {id(t): piece for t, piece in zip(part, pieces)}
+        return found
+
+    def _logprobs_of(self, part: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor]:
+        """[N] log-probabilities and entropies of the part's response tokens, end to end."""
+        packed = pack(part).to(self.device)
+        hidden = self._hidden(packed)
+        if self.temperature != 1.0:
+            hidden = hidden / self.temperature
+        return linear_logprobs(hidden, self._head(), packed.labels)
+
+    def _accumulate(
+        self,
+        batch: Sequence[Trajectory],
+        denominators: Tokens | None,
+        references: Tokens | None,
+        metrics: PolicyMetrics,
+    ) -> float:
+        """Add up a mini-batch's gradients; returns its loss."""
+        switches = self.settings.grpo
+        lengths = [len(t.response) for t in batch]
+        counted = policy_losses.token_shares(lengths, switches.aggregation, switches.constant_tokens)
+        share_of = dict(zip(map(id, batch), counted))
+        total = 0.0
+        for part in split(batch, self.settings.micro_tokens):
+            repeats = torch.tensor([len(t.response) for t in part], device=self.device)
+            advantages = torch.tensor([t.advantage for t in part], device=self.device)
+            shares = torch.tensor([share_of[id(t)] for t in part], device=self.device)
+            advantages, shares = advantages.repeat_interleave(repeats), shares.repeat_interleave(repeats)
+            logprobs, entropies = self._logprobs_of(part)
+            old = logprobs.detach() if denominators is None else _laid_out(denominators, part)
+            engine = torch.tensor([value for t in part for value in t.engine], device=self.device)
+            found = policy_losses.surrogate(
+                logprobs, old, advantages, switches.clip_low, switches.clip_high, switches.dual_clip
+            )
+            objective = found.objective
+            if switches.engine_cap is not None:
+                objective = objective * policy_losses.truncated_weights(old, engine, switches.engine_cap)
+            kl = None
+            if references is not None:
+                kl = policy_losses.kl_estimate(logprobs, _laid_out(references, part), switches.kl_estimate)
+                objective = objective - switches.kl_weight * kl
+            loss = -(shares * objective).sum()
+            loss.backward()
+            total += float(loss.detach())
+            metrics.add(logprobs.detach(), old, engine, advantages, found.clipped, entropies, kl)
+        return total
+
+
+def _laid_out(values: Tokens, part: Sequence[Example]) -> torch.Tensor:
+    """[N]: the values of the part's response tokens, end to end."""
+    return torch.cat([values[id(example)] for example in part])
