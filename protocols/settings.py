@@ -155,11 +155,11 @@ class GrpoSettings(Section):
     denominator: Literal["recomputed", "rollout"] = "recomputed"
     """Ratios are against log-probabilities recomputed on the update's prompt, or the rollout's."""
     clip_low: float | None = Field(0.2, ge=0, le=1)
-    """How far below 1 a ratio may fall before the gradient stops; none = no limit."""
+    """How far below 1 a ratio may fall before the gradient stops; null = no limit."""
     clip_high: float | None = Field(0.2, ge=0)
-    """How far above 1 a ratio may rise before the gradient stops; none = no limit."""
+    """How far above 1 a ratio may rise before the gradient stops; null = no limit."""
     dual_clip: float | None = Field(3.0, gt=1)
-    """Bound on the ratio where the advantage is negative; none = no bound."""
+    """Bound on the ratio where the advantage is negative; null = no bound."""
     normalise: bool = True
     """Divide advantages by the group's standard deviation."""
     negative: float = Field(1.0, ge=0, le=1)
