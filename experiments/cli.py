@@ -29,6 +29,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "run": runs.run,
     "eval": runs.evaluate,
     "replay": runs.replay,
+    "audit": runs.audit,
     "report": runs.report,
     "ladder": ladders.ladder,
     "ui": runs.ui,

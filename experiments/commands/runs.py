@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 RUNS = Path("runs")
@@ -86,6 +87,29 @@ def evaluate(
         _print_json(result)
     else:
         print(evaluation.table(result, quiet))
+
+
+def audit(
+    run: Annotated[Path, typer.Argument(help="Run folder, or its name.")],
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that a run's closed book was closed and its rewards were earned; exit 1 if not.
+
+    \b
+    Examples:
+      taskspace audit quickstart-1
+      taskspace audit quickstart-1 --json
+    """
+    from experiments import audit as auditing
+    from experiments.runs import find
+
+    found = auditing.audit(find(run, runs))
+    if as_json:
+        _print_json(msgspec.to_builtins(found))
+    else:
+        print(auditing.text(found))
+    raise typer.Exit(0 if found.clean else 1)
 
 
 def replay(

@@ -16,6 +16,7 @@ from protocols.domain import Rejected
 from protocols.domains.zwc import bank, grading, prompts, proposals
 from protocols.domains.zwc.documentation import document
 from protocols.domains.zwc.functions import CONSTRUCTORS
+from protocols.domains.zwc.leaks import Secrets, secrets_of
 from protocols.domains.zwc.obfuscate import Library, obfuscate
 from protocols.domains.zwc.plain import pack, to_plain, unpack
 from protocols.errors import SettingError
@@ -53,6 +54,10 @@ class ZwcDomain:
     def documentation(self) -> dict[str, str]:
         """Documentation by obfuscated name."""
         return document(self.library, self.settings.documentation)
+
+    @cached_property
+    def _secrets(self) -> Secrets:
+        return secrets_of(self.library)
 
     @cached_property
     def _demonstrations(self) -> list[tuple[Task, list[str]]]:
@@ -131,8 +136,9 @@ class ZwcDomain:
 
     def parse_proposal(self, topic: str, response: str, seed: int) -> Task:
         statement, example = proposals.parse(response)
-        if any(name in statement for name in self.library.public):
-            raise Rejected("leak", "the statement names a function of the package")
+        given_away = self._secrets.in_text(statement)
+        if given_away:
+            raise Rejected("leak", f"the statement gives away {given_away[0]!r}")
         made = proposals.cases(example, rng_of(seed, "cases"))
         payload = {
             "entry_point": "solve",

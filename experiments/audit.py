@@ -1,0 +1,115 @@
+"""Proves from what is stored that a run's closed book was closed, and that its rewards were earned.
+
+    prompts   every closed-book prompt, played or learned on, holds no name, no sentence of documentation
+    rewards   every verified attempt called functions of the package, as traced while it was judged
+
+What the model itself wrote, in the turns of a revision or as an opened answer, is not what the prompt gives
+away. Flipped rewards (injected noise) are no claims of the verifier and are passed over. Does not cover:
+domains other than zwc.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from experiments import config
+from memory.reader import RunReader
+from protocols.domains.zwc.functions import CONSTRUCTORS
+from protocols.domains.zwc.leaks import Secrets, secrets_of
+from protocols.domains.zwc.obfuscate import obfuscate
+from protocols.errors import SettingError
+from protocols.recipes import recipe
+from protocols.records import Book, Record
+
+_PLAYED = """
+SELECT g.prompt_text AS text, min(g.id) AS id, prompt.body FROM groups g
+JOIN texts prompt ON prompt.id = g.prompt_text WHERE g.book = 'closed' GROUP BY g.prompt_text
+"""
+_LEARNED = """
+SELECT s.prompt_text AS text, min(s.attempt_id) AS id, prompt.body FROM samples s
+JOIN texts prompt ON prompt.id = s.prompt_text GROUP BY s.prompt_text
+"""
+_REWARDED = """
+SELECT id, evidence_json FROM attempts WHERE reward >= 1 AND NOT flipped ORDER BY seq
+"""
+
+
+class Finding(Record):
+    """One thing that should not be."""
+
+    kind: str  # prompt, learned prompt, reward
+    id: str  # of the group or the attempt
+    detail: str
+
+
+class Audit(Record):
+    run: str
+    prompts: int  # closed-book ones that were played, each text once
+    learned_prompts: int  # closed-book ones that were learned on, each text once
+    rewards: int  # verified attempts
+    findings: tuple[Finding, ...]
+
+    @property
+    def clean(self) -> bool:
+        return not self.findings
+
+
+def audit(run_dir: Path, progress: Callable[[str], None] | None = None) -> Audit:
+    """Look through a whole run.
+
+    Raises:
+        SettingError: the run's domain is another one.
+        StoreError: the folder holds no run.
+    """
+    settings = config.load_file(run_dir / "config.yaml")
+    if settings.domain != "zwc":
+        raise SettingError(f"audit {run_dir}: the domain is {settings.domain!r}; only zwc can be audited")
+    zwc = settings.zwc
+    library = obfuscate(zwc.module, seed=zwc.seed, package=zwc.package)
+    secrets = secrets_of(library)
+    constructors = {library.entries[name] for name in CONSTRUCTORS if name in library.entries}
+    functions = set(library.public) - constructors
+    tell = progress or (lambda _: None)
+    with RunReader(run_dir) as reader:
+        tell("prompts")
+        played = reader.rows(_PLAYED)
+        closed = recipe(settings.learner.recipe).book_at_update is Book.CLOSED
+        learned = reader.rows(_LEARNED) if closed else []
+        tell("rewards")
+        rewarded = reader.rows(_REWARDED)
+    findings = [
+        Finding(kind=kind, id=row["id"], detail=f"holds {found!r}")
+        for kind, rows in (("prompt", played), ("learned prompt", learned))
+        for row in rows
+        for found in _given_away(row["body"], secrets)
+    ]
+    findings += [
+        Finding(kind="reward", id=row["id"], detail="no call of the package was traced")
+        for row in rewarded
+        if not functions.intersection(json.loads(row["evidence_json"]).get("calls", {}))
+    ]
+    return Audit(
+        run=run_dir.name,
+        prompts=len(played),
+        learned_prompts=len(learned),
+        rewards=len(rewarded),
+        findings=tuple(findings),
+    )
+
+
+def _given_away(prompt_json: str, secrets: Secrets) -> list[str]:
+    prompt: dict[str, Any] = json.loads(prompt_json)
+    asked = [message["content"] for message in prompt["messages"] if message["role"] != "assistant"]
+    return secrets.in_text("\n".join(asked))
+
+
+def text(found: Audit) -> str:
+    """The result for people, findings first."""
+    lines = [f"{f.kind} {f.id}: {f.detail}" for f in found.findings]
+    lines.append(
+        f"{found.run}: {found.prompts} closed-book prompts played, {found.learned_prompts} learned on, "
+        f"{found.rewards} rewards: "
+        + (f"{len(lines)} findings" if lines else "nothing given away, all earned")
+    )
+    return "\n".join(lines)
