@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments import config, preflight
+from actors.measuring import Scored
+from experiments import config, metrics, preflight
 from experiments.progress import counting
 from protocols.errors import SettingError
 from protocols.records import Book, Purpose, Split, Task
@@ -31,7 +32,8 @@ def evaluate(
     """Measure a run's policy, or a model under a preset's settings.
 
     Returns:
-        {"model", "version", "split", "kind", "results": {book: fields of `records.Evaluation`}}
+        {"model", "version", "split", "kind", "results": {book: fields of `records.Evaluation`, "interval"
+        (95 %, bootstrap over tasks), "pass_at_k"}}
 
     Raises:
         SettingError: bad choice; ArtefactError: no such model; EngineError, SandboxError: they failed.
@@ -61,8 +63,16 @@ def table(result: dict[str, Any], quiet: bool = False) -> str:
             f"{result['model']}, version {result['version']}, {book} book, "
             f"{result['split']} {result['kind']}: "
             f"{100 * r['accuracy']:.1f} % of {r['attempts']} attempts on {r['tasks']} tasks"
+            + (
+                f" (95 %: {100 * r['interval'][0]:.1f} to {100 * r['interval'][1]:.1f})"
+                if r["interval"]
+                else ""
+            )
             + (f", {r['infra_errors']} infrastructure errors" if r["infra_errors"] else "")
         )
+        if len(r["pass_at_k"]) > 1:
+            passes = ", ".join(f"pass@{k} {100 * p:.1f} %" for k, p in r["pass_at_k"].items())
+            lines.append(f"  {passes}")
         if quiet:
             continue
         width = max((len(t) for t in r["by_topic"]), default=0)
@@ -116,7 +126,7 @@ def _measure(
 ) -> dict[str, Any]:
     from actors.engines.base import Weights
     from actors.engines.serving import ServedEngine
-    from actors.measuring import Scored, summarise
+    from actors.measuring import summarise
     from actors.runtime import InlineRuntime
     from actors.solver import Solver
     from actors.verifier import Verifier
@@ -152,10 +162,26 @@ def _measure(
                             for v in j.verdicts
                         ]
                     advance(len(batch))
-            results[str(book)] = summarise(scored)
+            results[str(book)] = summarise(scored) | _spread(scored)
         return results
     finally:
         runtime.close()
+
+
+def _spread(scored: Sequence[Scored]) -> dict[str, Any]:
+    """How sure the accuracy is (95 % over tasks), and pass@k for powers of two up to the attempts a task."""
+    by_task: dict[str, list[float]] = {}
+    for one in scored:
+        if one.reward is not None:
+            by_task.setdefault(one.task_id, []).append(one.reward)
+    if not by_task:
+        return {"interval": None, "pass_at_k": {}}
+    tasks = list(by_task.values())
+    ks = [2**i for i in range(11)]
+    return {
+        "interval": metrics.bootstrap([sum(rewards) / len(rewards) for rewards in tasks]),
+        "pass_at_k": metrics.mean_pass_at_k(tasks, ks),
+    }
 
 
 def _play(settings: RunSettings, task: Task, book: Book, position: int) -> Any:

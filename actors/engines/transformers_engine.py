@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from actors import heap
 from actors.engines import weights as weight_loading
 from actors.engines.base import Completion, Request, Weights
 from actors.engines.chat import encode_prompt, end_of_turn_id
@@ -101,6 +102,7 @@ class TransformersEngine:
         self._totals["seconds"] += time.monotonic() - began
         self._totals["tokens"] += sum(len(row.sampled) for row in rows)
         self._totals["batches"] += 1
+        heap.give_back()
         return [self._completion(row) for row in rows]
 
     @torch.inference_mode()

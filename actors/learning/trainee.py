@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
+from actors import heap
 from actors.engines.base import Weights
-from actors.learning import attention, heap
+from actors.learning import attention
 from actors.learning.losses import token_logprobs
 from actors.learning.mixed import MixedAdamW
 from actors.learning.packing import Example, Packed, pack

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from experiments import runs, summary
+from experiments.metrics import bootstrap
 from protocols.errors import TaskspaceError
 from protocols.recipes import recipe
-from protocols.seeds import rng_of
 
 #: Mean accuracy over 5 rollouts on single-function tasks, Qwen3-8B, closed book; SE-Bench, Table 2.
 PUBLISHED = {"closed-sft": 0.396, "open-sft": 0.0}
-RESAMPLES = 4_000
 
 
 def play(
@@ -81,14 +80,6 @@ def table(summaries: Sequence[dict[str, Any]]) -> str:
             f"| {name} | {share(mean)} | {share(low)} to {share(high)} | {share(PUBLISHED.get(name))} |"
         )
     return "\n".join(lines)
-
-
-def bootstrap(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of at least one value."""
-    rng = rng_of("bootstrap", list(values))
-    drawn = sorted(sum(rng.choices(values, k=len(values))) / len(values) for _ in range(RESAMPLES))
-    tail = (1 - level) / 2
-    return drawn[int(tail * RESAMPLES)], drawn[min(RESAMPLES - 1, int((1 - tail) * RESAMPLES))]
 
 
 def share(value: float | None) -> str:

@@ -1,8 +1,9 @@
-"""What the C library does with the learner's freed memory. Linux with glibc; elsewhere nothing happens.
+"""What the C library does with freed memory. Linux with glibc; elsewhere nothing happens.
 
-A training step allocates and frees the same hundreds of megabytes over and over. By default glibc gives them
-back to the kernel at the end of every backward pass, and the kernel hands them out again as fresh zeroed
-pages; that took an eighth of the learner's CPU time.
+Engine and learner take turns: what one of them has freed, the other one needs. Within a training step it is
+the other way round. The same hundreds of megabytes are allocated and freed over and over; by default glibc
+gives them back to the kernel at the end of every backward pass, and the kernel hands them out again as fresh
+zeroed pages; that took an eighth of the learner's CPU time.
 """
 
 import ctypes
