@@ -9,7 +9,7 @@ import typer
 
 from experiments.commands.runs import JsonOption, QuietOption
 
-BENCHMARKS = ("sandbox", "engine", "store", "learner")
+BENCHMARKS = ("sandbox", "engine", "store", "learner", "grpo")
 
 
 def doctor(as_json: JsonOption = False) -> None:
@@ -26,7 +26,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 def bench(
-    name: Annotated[str, typer.Argument(help="sandbox, engine, store, learner or all.")],
+    name: Annotated[str, typer.Argument(help="sandbox, engine, store, learner, grpo or all.")],
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
