@@ -20,7 +20,6 @@ from actors.learning.losses import linear_logprobs
 from actors.learning.packing import Example, pack, split
 from actors.learning.policy_metrics import PolicyMetrics
 from actors.learning.trainee import Progress, Trainee
-from memory import checkpoints
 from protocols.errors import TaskspaceError
 from protocols.records import Sample, Update
 from protocols.seeds import rng_of
@@ -85,23 +84,7 @@ class GrpoLearner(Trainee):
             return self._accumulate(batch, denominators, references, metrics)
 
         steps = self._take_steps(batches, accumulate, version, round, progress)
-        epochs = self.settings.epochs
-        update = Update(
-            version=version,
-            round=round,
-            recipe=recipe,
-            samples=len(samples),
-            tokens=epochs * sum(len(t.response) for t in trajectories),
-            steps=len(batches),
-            losses=steps.losses,
-            grad_norms=steps.grad_norms,
-            learning_rates=steps.learning_rates,
-            seconds=time.perf_counter() - started,
-            path=checkpoints.relative_path(version),
-            checksum="",
-            metrics=metrics.means(),
-        )
-        return self._finish(update, epochs * sum(map(len, trajectories)))
+        return self._finish(trajectories, steps, version, round, recipe, started, metrics.means())
 
     def _trajectory(self, sample: Sample) -> Trajectory:
         prompt, _ = encode_prompt(self.tokenizer, sample.prompt)

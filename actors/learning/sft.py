@@ -12,7 +12,6 @@ from actors.learning.batches import batches_of, example_of
 from actors.learning.losses import linear_sft_loss
 from actors.learning.packing import Example, pack, split
 from actors.learning.trainee import Progress, Trainee
-from memory import checkpoints
 from protocols.errors import TaskspaceError
 from protocols.records import Sample, Update
 
@@ -42,25 +41,11 @@ class SftLearner(Trainee):
                 f"No experience to learn from in round {round} ({recipe}): no answer was verified; "
                 "collect more groups (solver.groups_per_round) or choose easier functions."
             )
-        epochs = self.settings.epochs
         examples = [example_of(self.tokenizer, sample) for sample in samples]
-        batches = batches_of(examples, epochs, self.settings.batch_size, (self.seed, version))
+        settings = self.settings
+        batches = batches_of(examples, settings.epochs, settings.batch_size, (self.seed, version))
         steps = self._take_steps(batches, self._accumulate, version, round, progress)
-        update = Update(
-            version=version,
-            round=round,
-            recipe=recipe,
-            samples=len(samples),
-            tokens=epochs * sum(len(example.response) for example in examples),
-            steps=len(batches),
-            losses=steps.losses,
-            grad_norms=steps.grad_norms,
-            learning_rates=steps.learning_rates,
-            seconds=time.perf_counter() - started,
-            path=checkpoints.relative_path(version),
-            checksum="",
-        )
-        return self._finish(update, epochs * sum(map(len, examples)))
+        return self._finish(examples, steps, version, round, recipe, started)
 
     def _accumulate(self, batch: Sequence[Example]) -> float:
         """Add up the batch's gradients; returns its loss."""

@@ -7,6 +7,7 @@ learner actor is a thin shell. Does not cover: several devices.
 import contextlib
 import math
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,14 +124,39 @@ class Trainee:
         self.version = version
         return Steps(tuple(losses), tuple(norms), tuple(rates))
 
-    def _finish(self, update: Update, tokens: int) -> Update:
-        """Count the update and publish its weights; `tokens` are all tokens computed, prompts included."""
+    def _finish(
+        self,
+        examples: Sequence[Example],
+        steps: Steps,
+        version: int,
+        round: int,
+        recipe: str,
+        started: float,
+        metrics: dict[str, float] | None = None,
+    ) -> Update:
+        """Count the update, and publish its weights. `started` is on the performance counter."""
+        epochs = self.settings.epochs
+        update = Update(
+            version=version,
+            round=round,
+            recipe=recipe,
+            samples=len(examples),
+            tokens=epochs * sum(len(example.response) for example in examples),
+            steps=len(steps.losses),
+            losses=steps.losses,
+            grad_norms=steps.grad_norms,
+            learning_rates=steps.learning_rates,
+            seconds=time.perf_counter() - started,
+            path=checkpoints.relative_path(version),
+            checksum="",
+            metrics=metrics or {},
+        )
         for key, count in (
             ("updates", 1),
             ("steps", update.steps),
             ("samples", update.samples),
             ("response_tokens", update.tokens),
-            ("tokens", tokens),
+            ("tokens", epochs * sum(map(len, examples))),
         ):
             self._counters[key] += count
         self._seconds += update.seconds

@@ -9,13 +9,13 @@ the engine, as a run does; TRL samples from the model that it trains.
 import json
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from experiments.benchmarks.contenders import apart
 from protocols.records import Book, Prompt, Sample, Split, Start, Step
 from protocols.settings import EngineSettings, LearnerSettings, Sampling, ZwcSettings
 
@@ -45,7 +45,7 @@ def run(
         "steps": steps,
         "seed": seed,
     }
-    found = {name: _apart(name, task) for name in ("trl", "ours")}
+    found = {name: apart(__name__, name, task) for name in ("trl", "ours")}
     ratio = round(found["ours"]["tokens_per_s"] / found["trl"]["tokens_per_s"], 2)
     lighter = found["ours"]["peak_gb"] <= found["trl"]["peak_gb"]
     return {
@@ -55,22 +55,6 @@ def run(
         "needed": NEEDED,
         "passed": ratio >= NEEDED and lighter,
     }
-
-
-def _apart(contender: str, task: dict[str, Any]) -> dict[str, Any]:
-    """Run one contender in a fresh process; its last line of output is the result."""
-    done = subprocess.run(
-        [sys.executable, "-m", __name__, contender, json.dumps(task)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=3600,
-        env={**os.environ, "TOKENIZERS_PARALLELISM": "false"},
-    )
-    if done.returncode:
-        raise RuntimeError(f"{contender} failed: {done.stderr.strip()[-2000:]}")
-    result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return result
 
 
 def _prompts(count: int) -> list[Prompt]:
@@ -154,7 +138,7 @@ def _trl(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     tokens: list[float] = []
     ends: list[float] = []
 
-    def reward(completions: list[Any], completion_ids: list[list[int]], **_: Any) -> list[float]:
+    def reward(completions: list[Any], completion_ids: list[list[int]], **_: Any) -> list[float | None]:
         tokens.append(float(sum(map(len, completion_ids))))
         return [_reward(completion[0]["content"]) for completion in completions]
 

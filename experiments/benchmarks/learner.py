@@ -9,13 +9,13 @@ faster setting (no gradient checkpointing) and bfloat16 autocast on float32 weig
 import json
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.benchmarks.contenders import apart
 from protocols.records import Book, Sample, Split, Start, Step
 from protocols.settings import LearnerSettings, ZwcSettings
 
@@ -57,7 +57,7 @@ def run(
         },
         "seed": seed,
     }
-    found = {name: _apart(name, task) for name in ("trl", "learner")}
+    found = {name: apart(__name__, name, task) for name in ("trl", "learner")}
     curves = [_smooth(found[name]["losses"]) for name in ("learner", "trl")]
     ratio = _ratio(found, "tokens_per_s")
     difference = round(max(abs(a - b) for a, b in zip(*curves, strict=True)), 4)
@@ -81,22 +81,6 @@ def _ratio(found: dict[str, dict[str, Any]], speed: str) -> float:
 def _smooth(losses: list[float]) -> list[float]:
     window = min(_SMOOTH, len(losses))
     return [sum(losses[i : i + window]) / window for i in range(len(losses) - window + 1)]
-
-
-def _apart(contender: str, task: dict[str, Any]) -> dict[str, Any]:
-    """Run one contender in a fresh process; its last line of output is the result."""
-    done = subprocess.run(
-        [sys.executable, "-m", __name__, contender, json.dumps(task)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=3600,
-        env={**os.environ, "TOKENIZERS_PARALLELISM": "false"},
-    )
-    if done.returncode:
-        raise RuntimeError(f"{contender} failed: {done.stderr.strip()[-2000:]}")
-    result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return result
 
 
 def _samples(model: Path, count: int) -> list[Sample]:
