@@ -1,5 +1,6 @@
 """Every page on runs in every state: finished, empty, missing, damaged, newer, hostile."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,6 +99,19 @@ def test_live_asks_again_only_when_the_version_moved(
         assert not app.exception
         assert len(asked) == 2
         assert {metric.label: metric.value for metric in app.metric}["Attempts"] == "32"
+
+
+def test_an_update_by_reinforcement_shows_what_it_measured(tmp_path: Path, show: Show) -> None:
+    make_demo_run(tmp_path / "plain", rounds=1)
+    assert "Policy gradient" not in [
+        heading.value for heading in show(tmp_path, "learning", "plain").subheader
+    ]
+    change = {"entropy": 1.25, "clipped_negative": 0.5}
+    with sqlite3.connect(tmp_path / "plain" / "run.db") as db:
+        db.execute("UPDATE updates SET metrics_json = ?", [json.dumps(change)])
+    app = show(tmp_path, "learning", "plain")
+    shown = app.dataframe[len(app.dataframe) - 1].value
+    assert (shown["version"][0], shown["entropy"][0], shown["clipped_negative"][0]) == (1, 1.25, 0.5)
 
 
 def test_an_episode_holds_what_the_store_holds(demo: Path, show: Show) -> None:

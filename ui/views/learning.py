@@ -32,6 +32,17 @@ _UPDATES = {
     "pace": "tokens/s",
     "checksum": "weights",
 }
+_GRADIENT = {
+    "version": st.column_config.NumberColumn("version", width=70),
+    "advantage": st.column_config.NumberColumn("mean |advantage|", format="%.3f"),
+    "entropy": st.column_config.NumberColumn("entropy (nats)", format="%.3f"),
+    "ratio": st.column_config.NumberColumn("ratio", format="%.3f"),
+    "sample_size": st.column_config.NumberColumn("effective sample size", format="percent"),
+    "clipped_positive": st.column_config.NumberColumn("clipped, advantage > 0", format="percent"),
+    "clipped_negative": st.column_config.NumberColumn("clipped, advantage < 0", format="percent"),
+    "rollout_gap": st.column_config.NumberColumn("gap to the rollout (nats)", format="%.3f"),
+    "kl": st.column_config.NumberColumn("divergence from the reference", format="%.4f"),
+}
 
 
 def _gather(reader: RunReader) -> dict[str, Any]:
@@ -81,6 +92,10 @@ def learning() -> None:
     if seen["updates"]:
         st.subheader("Updates")
         blocks.table((_update(row) for row in reversed(seen["updates"])), _UPDATES)
+    measured = [{**row["metrics"], "version": row["version"]} for row in seen["updates"] if row["metrics"]]
+    if measured:
+        st.subheader("Policy gradient")
+        blocks.table(reversed(measured), _GRADIENT)
 
 
 def _update(row: dict[str, Any]) -> dict[str, Any]:
