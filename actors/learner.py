@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Learner:
-    """`scripted` engines have no weights: then versions are counted and nothing is computed."""
+    """Learns by the algorithm of the run's recipe, whichever engine plays."""
 
     def __init__(self, settings: RunSettings, model_path: str, run_dir: str) -> None:
         self._settings = settings

@@ -9,7 +9,6 @@ domains other than zwc.
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ class Audit(Record):
         return not self.findings
 
 
-def audit(run_dir: Path, progress: Callable[[str], None] | None = None) -> Audit:
+def audit(run_dir: Path) -> Audit:
     """Look through a whole run.
 
     Raises:
@@ -70,13 +69,10 @@ def audit(run_dir: Path, progress: Callable[[str], None] | None = None) -> Audit
     secrets = secrets_of(library)
     constructors = {library.entries[name] for name in CONSTRUCTORS if name in library.entries}
     functions = set(library.public) - constructors
-    tell = progress or (lambda _: None)
     with RunReader(run_dir) as reader:
-        tell("prompts")
         played = reader.rows(_PLAYED)
         closed = recipe(settings.learner.recipe).book_at_update is Book.CLOSED
         learned = reader.rows(_LEARNED) if closed else []
-        tell("rewards")
         rewarded = reader.rows(_REWARDED)
     findings = [
         Finding(kind=kind, id=row["id"], detail=f"holds {found!r}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from actors.measuring import Scored
+from actors.measuring import Scored, summarise
 from experiments import config, metrics, preflight
 from experiments.progress import counting
 from protocols.errors import SettingError
@@ -126,7 +126,6 @@ def _measure(
 ) -> dict[str, Any]:
     from actors.engines.base import Weights
     from actors.engines.serving import ServedEngine
-    from actors.measuring import summarise
     from actors.runtime import InlineRuntime
     from actors.solver import Solver
     from actors.verifier import Verifier

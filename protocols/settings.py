@@ -181,7 +181,8 @@ class GrpoSettings(Section):
     reference_mix: float = Field(0.0, ge=0, le=1)
     """Share of the policy before the update in the reference's probabilities."""
     engine_cap: float | None = Field(None, gt=0)
-    """Cap of the importance weights that correct for the engine's slightly other log-probabilities."""
+    """Cap of the importance weights that correct for the engine's slightly other log-probabilities; for
+    recipes with the same book at rollout and update."""
 
 
 class LearnerSettings(Section):

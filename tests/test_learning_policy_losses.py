@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from actors.learning.advantages import group_advantages, tells_nothing
 from actors.learning.losses import linear_logprobs
 from actors.learning.policy_losses import (
-    effective_sample_size,
     kl_estimate,
     mixed_reference,
     surrogate,
     token_shares,
     truncated_weights,
 )
+from actors.learning.policy_metrics import PolicyMetrics
 
 REWARDS = st.lists(st.sampled_from([0.0, 0.25, 1.0]), min_size=2, max_size=12)
 
@@ -113,8 +113,14 @@ def test_a_mixed_reference_lies_between() -> None:
 def test_importance_weights_are_capped() -> None:
     learner, engine = torch.tensor([0.5, 0.9]).log(), torch.tensor([0.25, 0.1]).log()
     assert truncated_weights(learner, engine, 4.0).tolist() == pytest.approx([2.0, 4.0])
-    assert effective_sample_size(torch.tensor([1.0, 1.0])) == 1.0
-    assert effective_sample_size(torch.tensor([1.0, 3.0])) == pytest.approx(16 / 20)
+
+
+def test_the_effective_sample_size_is_of_all_micro_batches_together() -> None:
+    metrics = PolicyMetrics()
+    for ratio in (1.0, 3.0):
+        logprobs, zero = torch.tensor([ratio]).log(), torch.zeros(1)
+        metrics.add(logprobs, zero, zero, torch.ones(1), zero.bool(), zero, None)
+    assert metrics.means()["sample_size"] == pytest.approx(16 / 20)  # (1 + 3)^2 / (2 * (1 + 9))
 
 
 @settings(deadline=None)

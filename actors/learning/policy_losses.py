@@ -138,14 +138,3 @@ def token_shares(lengths: Sequence[int], aggregation: str, constant: int) -> lis
     raise ValueError(
         f"aggregation: {aggregation!r} is unknown; choose one of sequence_mean, token_mean, constant"
     )
-
-
-def effective_sample_size(weights: torch.Tensor) -> float:
-    """(sum w)^2 / (N * sum w^2), in (0, 1]: 1 where all importance weights are equal.
-
-    Source: Kish (1965), as a share of N.
-
-    Args:
-        weights: [N], not negative, not all 0.
-    """
-    return float(weights.sum().square() / (len(weights) * weights.square().sum()))
