@@ -3,9 +3,9 @@
 An n-gram lies within one word (its ends marked), so that neither the order of the words nor their forms count
 for much. It needs no model, and depends on nothing but the two texts.
 
-Wordings of the task bank say how far that goes (`tests/test_similarity.py` counts them). Of pairs of statements
-about one function that ask for the same task in other words, for another call on the same data (by rows
-instead of columns, say), or for the same call on other data, in per cent:
+Wordings of the task bank say how far that goes (`tests/test_similarity.py` counts them). Of pairs of
+statements about one function that ask for the same task in other words, for another call on the same data
+(by rows instead of columns, say), or for the same call on other data, in per cent:
 
     similarity at least    0.7   0.75    0.8   0.85    0.9
     same task             79.2   65.6   48.1   27.9   11.0
