@@ -1,10 +1,14 @@
 """Which attempts are learned, and with which weight."""
 
 import pytest
+from store_records import a_group
 
-from actors.experience import to_compare, to_imitate
+from actors.deciding import task_change
+from actors.experience import to_compare, to_imitate, to_propose
+from actors.verifier import Judged
 from memory.episodes import Verified
-from protocols.records import Attempt, Book, Origin, Prompt, Split, Start, Step, Task
+from memory.outcomes import Rewarded
+from protocols.records import Attempt, Book, Origin, Prompt, Role, Split, Start, Step, Task
 from protocols.settings import GrpoSettings
 
 TASK = Task(
@@ -46,3 +50,51 @@ def test_what_is_left_out_still_counts_for_its_siblings() -> None:
     chosen, dropped = to_compare(found, GrpoSettings(normalise=False, overlong="drop"))
     assert [(one.attempt.id, weight) for one, weight in chosen] == [("a", pytest.approx(2 / 3))]
     assert dropped == {"overlong": 1, "nothing_sampled": 1}
+
+
+@pytest.mark.parametrize("variance", ["drop", "resample"])
+def test_what_is_played_anew_is_left_out_and_counted(variance: str) -> None:
+    found = [judged("a", "g", 1.0), judged("b", "g", 0.0), judged("c", "h", 1.0), judged("d", "h", 1.0)]
+    chosen, dropped = to_compare(found, GrpoSettings.model_validate({"zero_variance": variance}))
+    assert [one.attempt.id for one, _ in chosen] == ["a", "b"] and dropped == {"zero_variance": 2}
+
+
+def proposal(name: str, reward: float, finish: str = "stop", sampled: int = 2) -> Rewarded:
+    return Rewarded(
+        id=name, prompt=Prompt(messages=(), prefill="Task:"), token_ids=(7,) * (1 + sampled),
+        logprobs=(-1.0,) * sampled, prefilled=1, finish=finish, reward=reward,
+    )  # fmt: skip
+
+
+def test_proposals_are_learned_as_they_were_asked() -> None:
+    found = [proposal("a", 0.5), proposal("b", -1.0, finish="length"), proposal("c", 0.0, sampled=0)]
+    samples, dropped = to_propose(found, GrpoSettings(overlong="drop"))
+    assert dropped == {"overlong": 1, "nothing_sampled": 1}
+    (sample,) = samples
+    assert (sample.role, sample.attempt_id, sample.reward) == (Role.PROPOSER, "a", 0.5)
+    assert (sample.prompt, sample.token_ids, sample.logprobs) == (
+        found[0].prompt, found[0].token_ids, found[0].logprobs,
+    )  # fmt: skip
+    assert len(to_propose(found, GrpoSettings())[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("rewards", "rejected", "reward"),
+    [
+        ((1.0, 1.0, 0.0, 0.0), None, 0.5),
+        ((1.0, 1.0), None, 0.0),
+        ((1.0, None, 0.0), None, 0.5),  # an infrastructure error is no failed attempt
+        ((0.0, 0.0), "unsolvable", 0.0),  # nobody solved it
+        ((0.0, None), "unsolvable", None),  # it was not really tried
+    ],
+)
+def test_what_a_proposal_was_worth(
+    rewards: tuple[float | None, ...], rejected: str | None, reward: float
+) -> None:
+    group, verdicts = a_group(TASK, rewards=rewards)
+    one = Judged(group=group, verdicts=tuple(verdicts), task=None if rejected else TASK, rejected=rejected)
+    change = task_change(one, TASK, "one_minus_p")
+    assert change is not None and (change.proposer_reward, change.reason) == (reward, rejected)
+    if rejected:
+        without = task_change(one, TASK, "none")
+        assert without is not None and without.proposer_reward is None

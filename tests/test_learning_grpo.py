@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from transformers import AutoTokenizer
 
 from actors.learning.grpo import GrpoLearner
 from memory.artefacts import fetch_model
 from protocols.errors import TaskspaceError
-from protocols.records import Message, Prompt, Sample
+from protocols.records import Message, Prompt, Role, Sample
 from protocols.settings import LearnerSettings
 
 GIVEN = "```\n"
@@ -169,3 +170,18 @@ def test_a_second_update_goes_on_after_a_resume(model: Path, tmp_path: Path) -> 
 def test_nothing_to_compare_is_said(model: Path, tmp_path: Path) -> None:
     with pytest.raises(TaskspaceError, match="no group has answers to compare"):
         learner_of(model, tmp_path).learn([], 1, 1, "closed-rl")
+
+
+def test_answers_and_proposals_have_temperatures_of_their_own(model: Path, tmp_path: Path) -> None:
+    """Computed together in one micro-batch, each is as probable as alone at its own temperature."""
+    samples = samples_of(model)
+    mixed = [
+        msgspec.structs.replace(s, role=role) for s, role in zip(samples, [Role.SOLVER, Role.PROPOSER] * 2)
+    ]
+    settings = LearnerSettings.model_validate({"recipe": "absolute-zero", "threads": 1, "device": "cpu"})
+    learner = GrpoLearner(model, settings, tmp_path, 1, 0.5, 2.0)
+    cold, hot = (learner_of(model, tmp_path / str(t), t) for t in (0.5, 2.0))
+    alone = zip(likelihoods(cold, samples), likelihoods(hot, samples))
+    expected = [pair[at % 2] for at, pair in enumerate(alone)]
+    assert likelihoods(learner, mixed) == pytest.approx(expected, rel=0.01)
+    assert likelihoods(cold, samples) != pytest.approx(likelihoods(hot, samples), rel=0.1)

@@ -1,11 +1,13 @@
 """Recipes as data."""
 
+from typing import Any
+
 import pytest
 
 from protocols.errors import SettingError
 from protocols.recipes import RECIPES, recipe
-from protocols.records import Book, Origin, Split, Task
-from protocols.settings import LearnerSettings
+from protocols.records import Book, Origin, Role, Split, Task
+from protocols.settings import LearnerSettings, RunSettings
 
 
 def _task(origin: Origin) -> Task:
@@ -38,6 +40,33 @@ def test_the_setting_offers_exactly_the_recipes_there_are() -> None:
         assert LearnerSettings(recipe=name).recipe == name  # type: ignore[arg-type]
     choices = LearnerSettings.model_json_schema()["properties"]["recipe"]["enum"]
     assert sorted(choices) == sorted(RECIPES)
+
+
+def test_absolute_zero_learns_both_roles_and_has_defaults_for_both() -> None:
+    zero = recipe("absolute-zero")
+    assert set(zero.roles) == set(Role) and zero.origins == (Origin.PROPOSED,)
+    assert zero.book_at_update is Book.CLOSED
+    assert all(r.roles == (Role.SOLVER,) for r in RECIPES.values() if r is not zero)
+    settings = RunSettings.model_validate({"learner": {"recipe": "absolute-zero"}})
+    assert (settings.proposer.reward, settings.learner.grpo.baseline) == ("one_minus_p", "batch")
+    chosen = {"learner": {"recipe": "absolute-zero"}, "proposer": {"reward": "min_p", "per_round": 3}}
+    changed = RunSettings.model_validate(chosen)
+    assert (changed.proposer.reward, changed.proposer.per_round) == ("min_p", 3)
+    assert RunSettings.model_validate(changed.model_dump()) == changed
+    assert RunSettings().proposer.reward == "none"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "key"),
+    [
+        ({"proposer": {"reward": "none"}}, "proposer.reward"),
+        ({"learner": {"recipe": "absolute-zero", "grpo": {"baseline": "group"}}}, "learner.grpo.baseline"),
+    ],
+)
+def test_proposals_that_could_not_be_learned_are_refused(wrong: dict[str, Any], key: str) -> None:
+    with pytest.raises(SettingError, match=rf"setting {key}: .* --set {key}=") as caught:
+        RunSettings.model_validate({"learner": {"recipe": "absolute-zero"}} | wrong)
+    assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:

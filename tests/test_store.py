@@ -23,7 +23,7 @@ from memory.codec import from_json, to_json, to_text
 from memory.reader import RunReader
 from memory.store import Admission, Store, TaskChange
 from protocols.errors import StoreError
-from protocols.records import Prompt, Purpose, Split, Step
+from protocols.records import Baseline, Prompt, Purpose, Role, Sample, Split, Step
 
 
 @pytest.fixture
@@ -277,3 +277,56 @@ def test_every_text_has_a_storable_form(text):
 def test_held_out_tasks_stay_apart(store, reader):
     store.add_tasks([a_task(), a_task(1, split=Split.TEST)])
     assert (reader.overview()["tasks"], reader.overview()["test_tasks"]) == (1, 1)
+
+
+def test_further_starts_stand_behind_those_planned_at_first(store, reader):
+    store.begin_round(1, [{"start": 1}, {"start": 2}], 0)
+    store.extend_round(1, [{"start": 3}], [a_decision("start", "start")])
+    store.begin_round(2, [{"start": 4}], 0)
+    first, second = reader.rounds()
+    assert (first["planned"], first["plan"]) == (2, [{"start": 1}, {"start": 2}, {"start": 3}])
+    assert (second["planned"], second["plan"]) == (1, [{"start": 4}])
+    assert reader.overview()["groups_resampled"] == 1
+    assert [row["subject_id"] for row in reader.decisions()] == ["start"]
+
+
+def test_proposals_keep_their_tokens_and_are_found_once_their_reward_is_known(store, reader):
+    tokens = {"token_ids": (5, 2**32 - 1, 7), "logprobs": (-0.5, -1.25), "prefilled": 1, "finish": "length"}
+    task = a_task(7)
+    refused = a_proposal(0, reason="no_input", reward=-1.0, **tokens)
+    waiting = a_proposal(1, task, **tokens)
+    store.admit_proposals([refused, waiting])
+    (found,) = reader.rewarded_proposals(1)
+    assert (found.id, found.reward, found.prompt) == (refused.id, -1.0, refused.prompt)
+    assert {name: getattr(found, name) for name in tokens} == tokens
+    change = TaskChange(task=task, status="active", proposer_reward=0.25)
+    store.admit_groups([a_group(task, 3)], [a_decision(task.id, "task", round=3)], tasks=[change])
+    assert [p.id for p in reader.rewarded_proposals(1)] == [refused.id]
+    assert [(p.id, p.reward) for p in reader.rewarded_proposals(3)] == [(waiting.id, 0.25)]
+    assert reader.rewarded_proposals(2) == []
+
+
+def test_an_update_keeps_the_samples_of_both_roles_and_its_baselines(store, reader):
+    task = a_task()
+    group, verdicts = a_group(task)
+    store.add_tasks([task])
+    store.admit_proposals([a_proposal(0, reason="no_input")])
+    store.admit_groups([(group, verdicts)])
+    proposal = a_proposal(0)
+    samples = [
+        a_sample(group.attempts[0]),
+        Sample(
+            attempt_id=proposal.id, prompt=proposal.prompt, token_ids=(1,), role=Role.PROPOSER, weight=-0.5
+        ),
+        a_sample(group.attempts[1]),
+    ]
+    baselines = {"proposer": Baseline(count=3, mean=0.5, squares=0.25)}
+    store.record_update(an_update(samples=3, baselines=baselines), samples)
+    rows = reader.rows("SELECT position, attempt_id FROM samples ORDER BY position")
+    assert [(r["position"], r["attempt_id"]) for r in rows] == [
+        (0, group.attempts[0].id),
+        (2, group.attempts[1].id),
+    ]
+    (row,) = reader.rows("SELECT * FROM proposal_samples")
+    assert (row["position"], row["proposal_id"], row["weight"]) == (1, proposal.id, -0.5)
+    assert reader.updates()[0]["baselines"] == {"proposer": {"count": 3, "mean": 0.5, "squares": 0.25}}

@@ -267,3 +267,24 @@ def test_a_finished_run_is_one_file(tmp_path):
     with Store.create(tmp_path / "run.db", {}, {}) as store:
         store.add_tasks([a_task()])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run.db", "run.lock"]
+
+
+def test_a_run_from_before_proposals_were_learned_goes_on(tmp_path, monkeypatch):
+    path = tmp_path / "run.db"
+    with monkeypatch.context() as patched:
+        patched.setattr(opening, "MIGRATIONS", MIGRATIONS[:2])
+        Store.create(path, {"seed": 1}, {}).close()
+        connection = sqlite3.connect(path)
+        connection.execute("INSERT INTO texts (id, hash, body) VALUES (1, x'00', '{\"messages\":[]}')")
+        connection.execute("INSERT INTO rounds VALUES (1, '[{},{}]', 0, 1.0, 2.0)")
+        connection.execute(
+            "INSERT INTO proposals (id, round, position, topic, prompt_text, response_text, policy_version,"
+            " reason, detail, reward, created) VALUES ('p', 1, 0, 'f', 1, 1, 0, 'no_input', '', -1.0, 1.0)"
+        )
+        connection.commit()
+        connection.close()
+    Store.open(path).close()
+    with RunReader(path) as reader:
+        assert reader.rounds()[0]["planned"] is None and reader.overview()["groups_resampled"] == 0
+        assert len(reader.proposals()) == 1
+        assert reader.rewarded_proposals(1) == []  # without token ids there is nothing to learn
