@@ -10,8 +10,8 @@
     memory      curator                  the store (its only writer), the task space, the buffer
     the order   arena (this file)        nothing: killed at any moment, a run goes on from the store
 
-A round: propose, plan, collect (play, judge, admit, batch by batch), learn, publish, measure. Every step
-first asks the curator what is already there, so a step repeated after a crash does only what is missing.
+A round: propose, plan, collect (play, judge, admit, batch by batch; where it is set, once more in place of
+groups that tell nothing), learn, publish, measure. Every step first asks the curator what is already there, so a step repeated after a crash does only what is missing.
 Not here: what any role decides (its own file), and how roles run (`actors.runtime`).
 """
 

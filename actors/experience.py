@@ -1,4 +1,4 @@
-"""What of the stored attempts is learned, and with which weight: verified answers, or groups to compare.
+"""What of the store is learned, and with which weight: verified answers, groups to compare, proposals.
 
 Pure functions over what was read from the store; the curator reads, and writes down what was left out and
 why. Not here: the update itself (`actors.learning`).

@@ -5,7 +5,7 @@
 
 What the model itself wrote, in the turns of a revision or as an opened answer, is not what the prompt gives
 away. Flipped rewards (injected noise) are no claims of the verifier and are passed over. Does not cover:
-domains other than zwc.
+proposals, which are asked for and learned (`absolute-zero`) with the book open; domains other than zwc.
 """
 
 import json
