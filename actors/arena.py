@@ -11,7 +11,8 @@
     the order   arena (this file)        nothing: killed at any moment, a run goes on from the store
 
 A round: propose, plan, collect (play, judge, admit, batch by batch; where it is set, once more in place of
-groups that tell nothing), learn, publish, measure. Every step first asks the curator what is already there, so a step repeated after a crash does only what is missing.
+groups that tell nothing), learn, publish, measure. Every step first asks the curator what is already there,
+so a step repeated after a crash does only what is missing.
 Not here: what any role decides (its own file), and how roles run (`actors.runtime`).
 """
 
