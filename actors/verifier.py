@@ -11,7 +11,7 @@ import msgspec
 
 from actors.sandbox.pool import SandboxPool
 from protocols.domain import Rejected, make_domain
-from protocols.records import Group, Origin, Outcome, Program, Record, Task, Verdict
+from protocols.records import Group, Origin, Outcome, Program, Purpose, Record, Task, Verdict
 from protocols.seeds import rng_of
 from protocols.settings import RunSettings, VerifierSettings
 
@@ -66,7 +66,9 @@ class Verifier:
                 verdict = msgspec.structs.replace(end, attempt_id=attempt.id)
             else:
                 verdict = self._domain.judge(settled or task, attempt.id, end)
-            verdicts.append(inject_noise(verdict, self._settings.verifier, self._settings.seed))
+            if group.purpose is Purpose.COLLECT:  # what is measured stays as it is
+                verdict = inject_noise(verdict, self._settings.verifier, self._settings.seed)
+            verdicts.append(verdict)
         return Judged(group=group, verdicts=tuple(verdicts), task=settled, rejected=rejected, detail=detail)
 
     def layers(self) -> list[dict[str, str]]:

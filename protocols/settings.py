@@ -111,6 +111,8 @@ class SolverSettings(Section):
     """G: attempts from one start."""
     groups_per_round: int = Field(64, ge=1, le=100_000)
     """Starts played in a round, proposed tasks included."""
+    rounds: int = Field(0, ge=0)
+    """Rounds in which anything is proposed and played; later ones learn again from what is there. 0 = all."""
     batch_groups: int = Field(16, ge=1, le=4096)
     """Groups played, judged and admitted together: the unit that a crash can cost."""
     policy: Literal["current", "initial"] = "current"
@@ -139,8 +141,16 @@ class CuratorSettings(Section):
     """Distinct verified answers kept for learning from one task."""
     proposed_share: float = Field(0.5, ge=0, le=1)
     """Largest share of a round's starts taken by proposed tasks."""
-    experience: Literal["all", "round"] = "all"
-    """Learn from the verified answers of the whole run so far, or of this round only."""
+    experience: Literal["auto", "all", "round"] = "auto"
+    """Learn from the answers of the whole run so far, or of this round only; auto: all of them in SFT, and in
+    RL, which compares groups under the policy that played them, those of the round."""
+    source: str | None = None
+    """Run folder whose collected groups are learned from, so that methods can be compared on one experience;
+    nothing is proposed or played here."""
+    source_rounds: int = Field(1, ge=1)
+    """Rounds that the source's groups are spread over, evenly."""
+    source_share: float = Field(1.0, gt=0, le=1)
+    """Share of the source's groups, the earliest."""
     buffer_size: int = Field(256, ge=1)
     """Starts kept for further iteration, ranked by learnability."""
     buffer_p: float = Field(0.0, ge=0, le=1)
