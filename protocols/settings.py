@@ -229,6 +229,8 @@ class LearnerSettings(Section):
     """Train the (tied) token embeddings too."""
     keep_states: int = Field(2, ge=1)
     """Checkpoints that keep their optimiser state; older ones keep weights only."""
+    keep_versions: int = Field(0, ge=0)
+    """Checkpoints that are kept at all (at least 2); 0 = every one. What is gone cannot be measured again."""
     deadline_s: float = Field(3600.0, gt=0)
     """Longest wait for one update."""
 
