@@ -83,6 +83,8 @@ class ZwcSettings(Section):
     """Length of the documentation in open-book prompts."""
     demonstrations: int = Field(3, ge=0, le=16)
     """Worked examples (of functions that no task is about) in open-book prompts."""
+    multi_demonstrations: int = Field(0, ge=0, le=16)
+    """Worked examples that combine functions, besides, in open-book prompts of multi-function tasks."""
     tasks_per_function: int = Field(8, ge=1, le=1000)
     """Training tasks made for each function."""
     test_tasks_per_function: int = Field(4, ge=1, le=1000)
@@ -255,8 +257,10 @@ class EvaluationSettings(Section):
     """Attempts a task; accuracy is their mean."""
     sampling: Sampling = Sampling(temperature=0.0)
     """How evaluation samples."""
+    before: bool = True
+    """Measure before the first round, too."""
     open_book_before: bool = True
-    """Also measure, once, what the untrained model can do with the documentation open."""
+    """Also measure then what the untrained model can do with the documentation open."""
 
 
 class RuntimeSettings(Section):
