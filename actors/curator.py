@@ -326,7 +326,9 @@ class Curator:
         if compares:
             chosen, dropped = experience.to_compare(counted, settings.learner.grpo)
         else:
-            chosen, dropped = experience.to_imitate(counted, settings.curator.per_task_cap)
+            chosen, dropped = experience.to_imitate(
+                counted, settings.curator.per_task_cap, settings.curator.distinct
+            )
         self._event(
             round, "info", f"{len(chosen)} of {len(counted)} answers chosen, dropped: {dict(dropped)}"
         )

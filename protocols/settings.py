@@ -140,7 +140,9 @@ class VerifierSettings(Section):
 
 class CuratorSettings(Section):
     per_task_cap: int = Field(4, ge=1, le=1024)
-    """Distinct verified answers kept for learning from one task."""
+    """Verified answers kept for learning from one task."""
+    distinct: bool = True
+    """Answers to a task that repeat another one's code are left out."""
     proposed_share: float = Field(0.5, ge=0, le=1)
     """Largest share of a round's starts taken by proposed tasks."""
     experience: Literal["auto", "all", "round"] = "auto"

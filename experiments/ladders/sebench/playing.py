@@ -12,7 +12,7 @@ import msgspec
 
 from experiments import audit, config, runs, summary
 from experiments.ladders.sebench import scales
-from experiments.ladders.sebench.rows import ROWS, Row
+from experiments.ladders.sebench.rows import ROWS, Row, folder_of
 from memory import checkpoints
 from protocols.errors import SettingError, TaskspaceError
 
@@ -38,10 +38,6 @@ def chosen(names: Sequence[str]) -> list[Row]:
         needed = {name for row in needed for name in ROWS[row].needs} - wanted
         wanted |= needed
     return [row for row in ROWS.values() if row.name in wanted]
-
-
-def folder_of(runs_dir: Path, row: str, seed: int) -> Path:
-    return runs_dir / f"{row}-seed{seed}"
 
 
 def play(

@@ -5,6 +5,7 @@ where the paper's figure is not known here. Does not cover: sizes (`scales`).
 """
 
 import itertools
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -184,3 +185,8 @@ NOISE = tuple(
 """Without noise, the same are `closed-sft` and `gap-clip-signed-recomputed-many`."""
 
 ROWS: dict[str, Row] = {row.name: row for row in (*MAIN, *VOLUME, *GAP, *NOISE)}
+
+
+def folder_of(runs_dir: Path, row: str, seed: int) -> Path:
+    """Where a row's run with this seed is played."""
+    return runs_dir / f"{row}-seed{seed}"

@@ -33,9 +33,11 @@ def load(scale: str) -> dict[str, Any]:
         )
     found = config.read(path)
     families = {row.family for row in ROWS.values()}
-    if set(found) != {"settings", "families"} or set(found["families"]) != families:
+    needed = {"settings", "families", "device"}
+    if not needed <= set(found) <= needed | {"architecture"} or set(found["families"]) != families:
         raise SettingError(
-            f"--scale {scale}: has to hold `settings`, and `families` with {', '.join(sorted(families))}"
+            f"--scale {scale}: has to hold `settings`, `device`, and `families` with "
+            f"{', '.join(sorted(families))}"
         )
     return found
 
@@ -46,7 +48,8 @@ def settings_of(
     """Resolved settings of a row's run.
 
     Args:
-        folders: of the rows that it needs; the one it starts from is complete.
+        folders: of the rows that it needs; the one it starts from is complete, or was never played: then the
+            model stays the scale's.
 
     Raises:
         SettingError: a setting is wrong.
@@ -55,7 +58,7 @@ def settings_of(
     own: dict[str, Any] = {"seed": seed, "learner": {"recipe": row.recipe}}
     if row.source:
         own["curator"] = {"source": str(folders[row.source].resolve())}
-    if row.start:
+    if row.start and folders[row.start].is_dir():
         own["model"] = {"name": str(newest_weights(folders[row.start]).resolve()), "revision": None}
     for layer in (scale["families"][row.family], row.changes, own):
         values = config.overlaid(values, layer)
