@@ -1,8 +1,8 @@
 """A ladder without playing it: every row resolved, its objects built, memory and time estimated.
 
-The model is built without memory for its weights (torch's meta device), from the `architecture` in the scale's
-file, else from its folder. Estimates are upper bounds: every answer as
-long as it may be. Does not cover: whether the machine at hand is large enough (`experiments.preflight`).
+The model is built without memory for its weights (torch's meta device), from the `architecture` in the
+scale's file, else from its folder. Estimates are upper bounds: every answer as long as it may be.
+Does not cover: whether the machine at hand is large enough (`experiments.preflight`).
 """
 
 from collections.abc import Sequence
@@ -75,9 +75,9 @@ def report(scale: str, rows: Sequence[Row], overrides: list[str]) -> str:
             "",
             f"{len(rows)} rows of {shape.parameters / 1e9:.2f} billion parameters, at most {total:.0f} hours "
             f"for a seed, assuming {device['count']} devices of {device['tflops']} TFLOP/s, of which "
-            f"{device['generating']:.0%} are used in generating and {device['learning']:.0%} in learning, and "
-            "every answer as long as it may be. Learner: weights, gradients and Adam's moments in fp32, over "
-            "all devices; engine: weights in bfloat16, and the cache of one batch.",
+            f"{device['generating']:.0%} are used in generating and {device['learning']:.0%} in learning, "
+            "and every answer as long as it may be. Learner: weights, gradients and Adam's moments in fp32, "
+            "over all devices; engine: weights in bfloat16, and the cache of one batch.",
         ]
     )
 

@@ -56,7 +56,7 @@ def _sweep(found: Mapping[str, Sequence[Figures]]) -> str:
 
 def _details(found: Mapping[str, Sequence[Figures]]) -> str:
     lines = [
-        "| row | seed | single | multi | answers learned | steps | wrong references | errors | seconds | audit |",
+        "| row | seed | single | multi | answers | steps | wrong references | errors | seconds | audit |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, runs in found.items():
