@@ -117,7 +117,7 @@ class Attempt(Record):
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     prefilled: int
-    finish: str  # stop, length
+    finish: str  # stop, length, no_room (the prompt fills the model's context: nothing was sampled)
     seed: int
 
 

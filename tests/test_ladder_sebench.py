@@ -139,9 +139,9 @@ def test_a_stopped_row_goes_on_and_under_other_settings_is_refused(small_scale: 
 
 def test_figures_say_what_the_stores_hold(played: Path) -> None:
     found = reading.of_rows(played, playing.chosen(PLAYED), [1, 2, 3])
-    assert {name: len(runs) for name, runs in found.items()} == dict.fromkeys(PLAYED, 2)
-    for name, runs in found.items():
-        for run in runs:
+    assert {name: len(figures) for name, figures in found.items()} == dict.fromkeys(PLAYED, 2)
+    for name, seeds in found.items():
+        for run in seeds:
             with RunReader(folder_of(played, name, run.seed)) as reader:
                 last = reader.evaluations()[-1]
                 updates = reader.updates()
