@@ -100,13 +100,13 @@ def _there(key: ast.expr | None) -> ast.expr:
 def _arithmetic(symbol: ast.operator, left: Any, right: Any) -> Any:
     if not (isinstance(left, _NUMBERS) and isinstance(right, _NUMBERS)):
         raise ValueError("arithmetic with something that is no number")
-    if isinstance(symbol, ast.Pow) and _bits(left) * abs(right) > _LARGEST_POWER:
+    if isinstance(symbol, ast.Pow) and _bits_of_power(left, right) > _LARGEST_POWER:
         raise ValueError("too large a power")
     return _BINARY[type(symbol)](left, right)
 
 
-def _bits(value: Any) -> int:
-    return value.bit_length() if isinstance(value, int) else 0
+def _bits_of_power(left: Any, right: Any) -> Any:
+    return left.bit_length() * abs(right) if isinstance(left, int) else 0
 
 
 def _function(node: ast.expr) -> Callable[..., Any]:
