@@ -148,6 +148,7 @@ class Program(Record):
     cases: tuple[tuple[Any, ...], ...]  # positional arguments, plain data
     library: bytes | None = None  # `protocols.domains.zwc` library blob; None = no library
     library_name: str = "zwc"
+    modules: tuple[str, ...] = ()  # loaded before the program, which may then import anything that is loaded
 
 
 class CaseResult(Record):
