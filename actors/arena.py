@@ -107,6 +107,8 @@ class Arena:
         self._propose(round)
         policy = self._policy(self._settings.solver.policy)
         self._collect(self._ask("plan", round, policy.version), policy)
+        while further := self._ask("further_plan", round):  # in place of groups that tell nothing
+            self._collect(further, policy)
         self._learn(round)
         every = self._settings.evaluation.every
         if round == self._settings.rounds or (every and round % every == 0):

@@ -5,7 +5,7 @@ Reasons are words for counting; `docs/architecture.md` lists none of them, the s
 
 import re
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from protocols.prompting import last_code_block
 from protocols.records import Record, Task
@@ -24,6 +24,22 @@ def draw_tasks(
     if base:
         taken += [base[(played + i) % len(base)] for i in range(rest)]
     return taken
+
+
+def further_tasks(
+    base: Sequence[Task],
+    proposed: Sequence[Task],
+    count: int,
+    share: float,
+    played: int,
+    drawn: Collection[str],
+) -> list[Task]:
+    """Up to `count` more tasks of a round, as `draw_tasks` takes them, without those it has drawn (by id)."""
+    turn = [base[(played + i) % len(base)] for i in range(len(base))]
+    fresh = [task for task in turn if task.id not in drawn]
+    waiting = [task for task in proposed if task.id not in drawn]
+    tasks = draw_tasks(fresh, waiting, count, share if fresh else 1.0, 0)
+    return list({task.id: task for task in tasks}.values())
 
 
 def mixed(some: Sequence[Task], others: Sequence[Task], share: float) -> list[Task]:

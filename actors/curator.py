@@ -12,15 +12,16 @@ from typing import Any
 
 import msgspec
 
-from actors import borrowing, choosing, deciding, experience, measuring
-from actors.proposer import Ask, asks_of
+from actors import admission, asking, borrowing, choosing, deciding, experience, measuring, replacing
+from actors.asking import Ask
+from actors.learning.baselines import weighed
 from actors.verifier import Judged
 from memory.buffer import StartBuffer
 from memory.codec import from_json
 from memory.reader import RunReader
 from memory.space import TaskSpace
-from memory.store import Store, TaskChange
-from protocols.credit import learnability, proposer_reward
+from memory.store import Store
+from protocols.credit import learnability
 from protocols.domain import make_domain
 from protocols.iteration import Play, best_turn, play_of, start_of
 from protocols.recipes import recipe
@@ -31,6 +32,7 @@ from protocols.records import (
     Origin,
     Proposal,
     Purpose,
+    Role,
     Sample,
     Split,
     Start,
@@ -143,28 +145,14 @@ class Curator:
         if not self._plays(round):
             return []
         known = {p["id"] for p in self._reader.rows("SELECT id FROM proposals WHERE round = ?", [round])}
-        return [a for a in asks_of(self._settings, self._domain.topics(), round) if a.id not in known]
+        asks, _ = asking.asks_of(self._settings, self._reader, self._domain.topics(), round)
+        return [ask for ask in asks if ask.id not in known]
 
     def admit_proposals(self, round: int, proposals: Sequence[Proposal]) -> dict[str, Any]:
-        """Keep all proposals; those that repeat a statement or a task are rejected as duplicates."""
-        statements = {choosing.normal_form(t.statement) for t in self._all_tasks()}
-        judged: list[Proposal] = []
-        for proposal in proposals:
-            if proposal.task is not None:
-                form = choosing.normal_form(proposal.task.statement)
-                if form in statements:
-                    proposal = msgspec.structs.replace(
-                        proposal, task=None, reason="duplicate", detail="a task says the same"
-                    )
-                statements.add(form)
-            judged.append(proposal)
-        decisions = [
-            deciding.decision(
-                round, "proposal", p.id, "reject" if p.reason else "admit", p.reason or "parsed"
-            )
-            for p in judged
-        ]
-        self._store.admit_proposals(judged, decisions)
+        """Keep all proposals; those that repeat a task are rejected as duplicates."""
+        judged, decisions = admission.judge(proposals, self._all_tasks(), self._settings)
+        _, asked = asking.asks_of(self._settings, self._reader, self._domain.topics(), round)
+        self._store.admit_proposals(judged, asked + decisions)
         for proposal in judged:
             if proposal.task is not None:
                 self._space.add_task(proposal.task, round=round, status="candidate")
@@ -234,6 +222,29 @@ class Curator:
         # One start once a round: the same start twice would be the same group.
         return list({s.id: s for s in starts}.values())
 
+    def further_plan(self, round: int) -> list[Play]:
+        """Further groups in place of those of the round whose rewards are all equal; [] when it is complete.
+
+        Asked after everything planned was played; what it plans is written down, as by `plan`.
+        """
+        counting = recipe(self._settings.learner.recipe)
+        if counting.algorithm != "grpo" or self._settings.learner.grpo.zero_variance != "resample":
+            return []
+        row = self._reader.row("SELECT plan_json, planned FROM rounds WHERE round = ?", [round]) or {}
+        plan, groups = from_json(row["plan_json"], list[Start]), self._reader.compared(round)
+        base = [task for task in self._base if counting.counts(task)]
+        starts, decisions = replacing.further(
+            self._settings, round, plan, row["planned"], groups, base, self._proposed("candidate")
+        )
+        silent = sum(not group.differs for group in groups)
+        self._event(
+            round, "info", f"{silent} of {len(groups)} groups tell nothing, {len(starts)} more planned"
+        )
+        if not starts:
+            return []
+        self._store.extend_round(round, [msgspec.to_builtins(start) for start in starts], decisions)
+        return self._unplayed(round, Purpose.COLLECT, [*plan, *starts], self._settings.solver.group_size)
+
     def _again(self, rng: Any) -> Start | None:
         """With the set chance, a start from the buffer instead of a base task."""
         if rng.random() >= self._settings.curator.buffer_p or not len(self._buffer):
@@ -262,7 +273,8 @@ class Curator:
         decisions, changes = [], []
         for one in judged:
             decisions.append(deciding.group_decision(one))
-            change = self._task_change(one)
+            task = self._reader.task(one.group.start.task_id)
+            change = deciding.task_change(one, task, self._settings.proposer.reward)
             if change:
                 changes.append(change)
                 action = "reject" if one.rejected else "admit"
@@ -284,18 +296,6 @@ class Curator:
         for one in judged:
             self._space.add_group(one.group, one.verdicts)
         return deciding.counts(judged)
-
-    def _task_change(self, one: Judged) -> TaskChange | None:
-        """A proposed task becomes active by consensus, or is rejected; other tasks stay as they are."""
-        kind = self._settings.proposer.reward
-        rewards = deciding.rewards(one.verdicts)
-        worth = proposer_reward(kind, sum(rewards) / len(rewards)) if rewards else None
-        if one.task is not None:
-            return TaskChange(task=one.task, status="active", proposer_reward=worth)
-        if one.rejected is not None:
-            task = self._reader.task(one.group.start.task_id)
-            return TaskChange(task=task, status="rejected", reason=one.rejected, detail=one.detail)
-        return None
 
     def _offer(self, group: Group, verdicts: Sequence[Verdict]) -> None:
         """A start that goes on from the group's best attempt, for the buffer."""
@@ -341,11 +341,26 @@ class Curator:
                 prefilled=one.attempt.prefilled,
                 weight=weight,
                 group_id=one.attempt.group_id,
+                kind=one.task.kind,
+                reward=one.reward,
             )
             for one, weight in chosen
-        ]
+        ] + (self._proposer_experience(round) if Role.PROPOSER in plan.roles else [])
+
+    def _proposer_experience(self, round: int) -> list[Sample]:
+        """Proposals whose reward became known in the round, on the prompt they were asked with."""
+        found = self._reader.rewarded_proposals(round)
+        samples, dropped = experience.to_propose(found, self._settings.learner.grpo)
+        self._event(
+            round, "info", f"{len(samples)} of {len(found)} proposals chosen, dropped: {dict(dropped)}"
+        )
+        return samples
 
     def admit_update(self, update: Update, samples: Sequence[Sample]) -> None:
+        """Keep an update, and its samples with the weights that they were learned with."""
+        if update.baselines:
+            grpo = self._settings.learner.grpo
+            samples = weighed(samples, update.baselines, grpo.normalise, grpo.negative)
         self._store.record_update(update, samples)
         self._event(update.round, "info", f"version {update.version} learned from {len(samples)} answers")
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from actors import choosing
 from actors.verifier import Judged
-from protocols.credit import learnability
-from protocols.records import Decision, Verdict
+from memory.store import TaskChange
+from protocols.credit import learnability, proposer_reward
+from protocols.records import Decision, Task, Verdict
 from protocols.seeds import digest
 
 
@@ -36,6 +37,26 @@ def group_decision(one: Judged) -> Decision:
     numbers = {"solve_rate": sum(found) / len(found) if found else None, "judged": len(found)}
     numbers["learnability"] = learnability(found) if found else None
     return decision(one.group.round, "group", one.group.id, "admit", reason, numbers)
+
+
+def task_change(one: Judged, task: Task, kind: str) -> TaskChange | None:
+    """A proposed task becomes active by consensus, or is rejected; other tasks stay as they are.
+
+    Args:
+        task: the group's, as it is stored.
+        kind: of the proposer's reward, see `protocols.credit`; nobody solved a task without a reference.
+    """
+    found = rewards(one.verdicts)
+    if one.task is not None:
+        worth = proposer_reward(kind, sum(found) / len(found)) if found else None
+        return TaskChange(task=one.task, status="active", proposer_reward=worth)
+    if one.rejected is None:
+        return None
+    failed = any(verdict.infra_error is not None for verdict in one.verdicts)  # then it was not really tried
+    worth = None if failed or kind == "none" else proposer_reward(kind, 0.0)
+    return TaskChange(
+        task=task, status="rejected", reason=one.rejected, detail=one.detail, proposer_reward=worth
+    )
 
 
 def counts(judged: Sequence[Judged]) -> dict[str, Any]:

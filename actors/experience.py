@@ -11,6 +11,8 @@ from actors import choosing
 from actors.choosing import Answer
 from actors.learning.advantages import group_advantages, tells_nothing
 from memory.episodes import Verified
+from memory.outcomes import Rewarded
+from protocols.records import Role, Sample
 from protocols.settings import GrpoSettings
 
 Chosen = list[tuple[Verified, float]]
@@ -45,7 +47,7 @@ def to_compare(found: Sequence[Verified], switches: GrpoSettings) -> tuple[Chose
     dropped: Counter[str] = Counter()
     for group in groups.values():
         rewards = [one.reward for one in group]
-        if switches.zero_variance == "drop" and tells_nothing(rewards):
+        if switches.zero_variance != "keep" and tells_nothing(rewards):
             dropped["zero_variance"] += len(group)
             continue
         for one, advantage in zip(group, group_advantages(rewards, switches.normalise, switches.negative)):
@@ -55,4 +57,32 @@ def to_compare(found: Sequence[Verified], switches: GrpoSettings) -> tuple[Chose
                 dropped["nothing_sampled"] += 1
             else:
                 chosen.append((one, advantage))
+    return chosen, dropped
+
+
+def to_propose(found: Sequence[Rewarded], switches: GrpoSettings) -> tuple[list[Sample], Counter[str]]:
+    """Proposals to learn from, on the prompt they were asked with; and what was left out, by reason.
+
+    Their weight is the learner's business: a proposal has no group, only a baseline.
+    """
+    chosen: list[Sample] = []
+    dropped: Counter[str] = Counter()
+    for one in found:
+        if switches.overlong == "drop" and one.finish == "length":
+            dropped["overlong"] += 1
+        elif len(one.token_ids) == one.prefilled:
+            dropped["nothing_sampled"] += 1
+        else:
+            chosen.append(
+                Sample(
+                    attempt_id=one.id,
+                    prompt=one.prompt,
+                    token_ids=one.token_ids,
+                    logprobs=one.logprobs,
+                    prefilled=one.prefilled,
+                    group_id=one.id,
+                    role=Role.PROPOSER,
+                    reward=one.reward,
+                )
+            )
     return chosen, dropped

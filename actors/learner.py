@@ -51,5 +51,5 @@ def _algorithm(settings: RunSettings, model_path: Path, run_dir: Path) -> "SftLe
         return SftLearner(model_path, settings.learner, run_dir, settings.seed)
     from actors.learning.grpo import GrpoLearner
 
-    temperature = settings.solver.sampling.temperature
-    return GrpoLearner(model_path, settings.learner, run_dir, settings.seed, temperature)
+    temperatures = settings.solver.sampling.temperature, settings.proposer.sampling.temperature
+    return GrpoLearner(model_path, settings.learner, run_dir, settings.seed, *temperatures)

@@ -2,35 +2,13 @@
 
 from collections.abc import Sequence
 
+from actors.asking import Ask
 from actors.engines.base import Request, Weights
 from actors.runtime import Role
 from protocols.domain import Rejected, make_domain
-from protocols.records import Proposal, Record
-from protocols.seeds import digest, seed_of
+from protocols.records import Proposal
+from protocols.seeds import seed_of
 from protocols.settings import RunSettings
-
-
-class Ask(Record):
-    """One proposal that a round is going to ask for."""
-
-    id: str
-    round: int
-    position: int
-    topic: str
-
-
-def asks_of(settings: RunSettings, topics: Sequence[str], round: int) -> list[Ask]:
-    """The round's proposals: topics in turn, going on where the last round ended."""
-    count = settings.proposer.per_round
-    return [
-        Ask(
-            id=digest("proposal", settings.seed, round, position),
-            round=round,
-            position=position,
-            topic=topics[((round - 1) * count + position) % len(topics)],
-        )
-        for position in range(count)
-    ]
 
 
 class Proposer:
@@ -82,6 +60,10 @@ class Proposer:
                     task=task,
                     reason=reason,
                     detail=detail,
+                    token_ids=completion.token_ids,
+                    logprobs=completion.logprobs,
+                    prefilled=completion.prefilled,
+                    finish=completion.finish,
                 )
             )
         return proposals

@@ -92,7 +92,7 @@ def _counts(reader: RunReader) -> dict[str, Any]:
     found = reader.overview()
     wrong, known = found["references_wrong"], found["references_wrong"] + found["references_right"]
     same = ("tasks", "proposals", "proposed_tasks", "proposals_rejected", "attempts", "verified")
-    more = ("evaluation_attempts", "tokens_generated", "tokens_trained", "policy_version")
+    more = ("groups_resampled", "evaluation_attempts", "tokens_generated", "tokens_trained", "policy_version")
     return {
         "rounds": found["rounds_finished"],
         **{name: found[name] for name in (*same, *more)},

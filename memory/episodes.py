@@ -8,7 +8,8 @@ from typing import Any
 
 from memory import questions, selects
 from memory.codec import from_json
-from memory.reading import ReadOnly, where
+from memory.outcomes import OutcomeReader
+from memory.reading import where
 from memory.selects import parsed
 from protocols.errors import StoreError
 from protocols.records import Attempt, Group, Prompt, Record, Start, Task, Verdict
@@ -108,7 +109,7 @@ class Episode(Record, frozen=True):
     children: list[dict[str, Any]]
 
 
-class EpisodeReader(ReadOnly):
+class EpisodeReader(OutcomeReader):
     """See the module."""
 
     def tasks(self, limit: int | None = 100, offset: int = 0, **filters: Any) -> list[dict[str, Any]]:

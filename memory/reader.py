@@ -79,7 +79,7 @@ class RunReader(EpisodeReader):
     def rounds(self) -> list[dict[str, Any]]:
         """Rounds in order, with what collection, proposing and learning made of them."""
         found = self.rows(
-            """SELECT r.round, r.policy_version, r.started, r.finished, r.plan_json,
+            """SELECT r.round, r.policy_version, r.started, r.finished, r.plan_json, r.planned,
               ifnull(g.groups, 0) AS groups, ifnull(g.attempts, 0) AS attempts,
               ifnull(g.verified, 0) AS verified, ifnull(g.infra_errors, 0) AS infra_errors,
               ifnull(g.tokens, 0) AS tokens, g.mean_reward, g.learnability,
@@ -147,6 +147,7 @@ _COUNT_REST = """SELECT
   (SELECT count(*) FROM rounds) AS rounds,
   (SELECT count(*) FROM rounds WHERE finished IS NOT NULL) AS rounds_finished,
   (SELECT ifnull(max(round), 0) FROM rounds) AS round,
+  (SELECT ifnull(sum(json_array_length(plan_json) - planned), 0) FROM rounds) AS groups_resampled,
   (SELECT count(*) FROM proposals) AS proposals,
   (SELECT count(*) FROM proposals WHERE reason IS NOT NULL) AS proposals_rejected,
   (SELECT count(*) FROM tasks WHERE split = 'test') AS test_tasks,

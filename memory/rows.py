@@ -9,7 +9,18 @@ from typing import Any
 from memory.buffer import BufferEntry
 from memory.codec import pack_ids, pack_logprobs, to_json, to_text
 from protocols.credit import learnability
-from protocols.records import Attempt, Decision, Evaluation, Group, Proposal, Sample, Task, Update, Verdict
+from protocols.records import (
+    Attempt,
+    Decision,
+    Evaluation,
+    Group,
+    Proposal,
+    Role,
+    Sample,
+    Task,
+    Update,
+    Verdict,
+)
 
 Row = dict[str, Any]
 Keep = Callable[[str], bytes]
@@ -48,7 +59,12 @@ def proposal_row(proposal: Proposal, created: float, keep: Keep) -> Row:
         "task_id": proposal.task.id if proposal.task else None,
         "reason": proposal.reason,
         "detail": to_text(proposal.detail),
+        "reward": proposal.reward,
         "created": created,
+        "token_ids": pack_ids(proposal.token_ids),
+        "logprobs": pack_logprobs(proposal.logprobs),
+        "prefilled": proposal.prefilled,
+        "finish": proposal.finish,
     }
 
 
@@ -121,15 +137,16 @@ def decision_row(decision: Decision, created: float) -> Row:
 
 
 def update_row(update: Update, created: float) -> Row:
-    parts = ("losses", "grad_norms", "learning_rates", "metrics")
+    parts = ("losses", "grad_norms", "learning_rates", "metrics", "baselines")
     return {**_plain(update, parts), **_json(update, parts), "created": created}
 
 
 def sample_row(sample: Sample, version: int, position: int, keep: Keep) -> Row:
+    source = "proposal_id" if sample.role is Role.PROPOSER else "attempt_id"
     return {
         "version": version,
         "position": position,
-        "attempt_id": sample.attempt_id,
+        source: sample.attempt_id,
         "prompt_text": keep(to_json(sample.prompt)),
         "weight": sample.weight,
     }

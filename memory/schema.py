@@ -170,4 +170,22 @@ JOIN texts prompt ON prompt.id = g.prompt_text;
 
 V2 = "ALTER TABLE updates ADD COLUMN metrics_json TEXT NOT NULL DEFAULT '{}'"  # of reinforcement learning
 
-MIGRATIONS: tuple[str, ...] = (V1, V2)
+# Proposals are learned too, against baselines; a round may play further starts than it planned at first.
+V3 = """
+ALTER TABLE rounds ADD COLUMN planned INTEGER;        -- starts of the plan that were drawn at first
+ALTER TABLE proposals ADD COLUMN token_ids BLOB;      -- these four are NULL in runs from before
+ALTER TABLE proposals ADD COLUMN logprobs BLOB;
+ALTER TABLE proposals ADD COLUMN prefilled INTEGER;
+ALTER TABLE proposals ADD COLUMN finish TEXT;
+ALTER TABLE updates ADD COLUMN baselines_json TEXT NOT NULL DEFAULT '{}';
+CREATE TABLE proposal_samples (       -- which proposals trained which update
+  version INTEGER NOT NULL REFERENCES updates(version), position INTEGER NOT NULL,
+  proposal_id TEXT NOT NULL REFERENCES proposals(id),
+  prompt_text INTEGER NOT NULL REFERENCES texts(id),   -- JSON of the Prompt record, as learned
+  weight REAL NOT NULL,
+  PRIMARY KEY (version, position)
+) WITHOUT ROWID;
+CREATE INDEX proposal_samples_proposal ON proposal_samples(proposal_id);
+"""
+
+MIGRATIONS: tuple[str, ...] = (V1, V2, V3)

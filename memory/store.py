@@ -22,9 +22,20 @@ from sqlite_utils import Database
 
 from memory import opening, rows
 from memory.buffer import BufferChanges
-from memory.codec import text_hash, to_json, to_text
+from memory.codec import from_json, text_hash, to_json, to_text
 from protocols.errors import StoreError
-from protocols.records import Decision, Evaluation, Group, Proposal, Record, Sample, Task, Update, Verdict
+from protocols.records import (
+    Decision,
+    Evaluation,
+    Group,
+    Proposal,
+    Record,
+    Role,
+    Sample,
+    Task,
+    Update,
+    Verdict,
+)
 
 #: What a task can be (`tasks.status`), each with its meaning.
 TASK_STATUSES = {
@@ -137,8 +148,19 @@ class Store:
     def begin_round(self, round: int, plan: list[dict[str, Any]], policy_version: int) -> bool:
         """Keep the plan of a round before it is played. False: it was begun before, and its plan stays."""
         row = {"round": round, "plan_json": to_json(plan), "policy_version": policy_version}
+        row["planned"] = len(plan)
         with self.batch():
             return self._insert("rounds", [{**row, "started": time.time()}], unless="round") == 1
+
+    def extend_round(
+        self, round: int, further: list[dict[str, Any]], decisions: Iterable[Decision] = ()
+    ) -> None:
+        """Put further starts behind the plan of a round, before they are played."""
+        with self.batch():
+            found = self.db.execute("SELECT plan_json FROM rounds WHERE round = ?", [round]).fetchone()
+            plan = to_json([*from_json(found[0]), *further])
+            self.db.execute("UPDATE rounds SET plan_json = ? WHERE round = ?", [plan, round])
+            self._add_decisions(decisions)
 
     def finish_round(self, round: int) -> None:
         """Mark the round as finished; the first time counts."""
@@ -238,8 +260,9 @@ class Store:
             return False
         with self.batch():
             self.db.table("updates").insert(rows.update_row(update, time.time()))
-            numbered = enumerate(samples)
-            self._insert("samples", [rows.sample_row(s, update.version, i, self._keep) for i, s in numbered])
+            for table, role in (("samples", Role.SOLVER), ("proposal_samples", Role.PROPOSER)):
+                numbered = [(i, s) for i, s in enumerate(samples) if s.role is role]
+                self._insert(table, [rows.sample_row(s, update.version, i, self._keep) for i, s in numbered])
         return True
 
     def record_evaluation(self, evaluation: Evaluation) -> bool:

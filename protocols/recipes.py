@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from protocols.errors import SettingError
-from protocols.records import Book, Origin, Record, Task
+from protocols.records import Book, Origin, Record, Role, Task
 
 
 class Recipe(Record):
@@ -21,7 +21,9 @@ class Recipe(Record):
     book_at_rollout: Book
     book_at_update: Book
     origins: tuple[Origin, ...] = tuple(Origin)  # whose tasks' answers count
+    roles: tuple[Role, ...] = (Role.SOLVER,)  # whose samples are learned
     grpo: dict[str, Any] = msgspec.field(default_factory=dict)  # its own defaults of `learner.grpo`
+    proposer: dict[str, Any] = msgspec.field(default_factory=dict)  # its own defaults of `proposer`
 
     def counts(self, task: Task) -> bool:
         """Whether verified answers to this task are experience."""
@@ -73,6 +75,18 @@ RECIPES: dict[str, Recipe] = {
             book_at_update=Book.CLOSED,
             origins=(Origin.PROPOSED,),
             grpo={"mini_batches": 1, "denominator": "recomputed"},
+        ),
+        # One policy proposes and solves, and learns both, each against a baseline of its own: Absolute Zero
+        # (arXiv 2505.03335), sections 3.1 and 3.3. A proposal is learned on the prompt it was asked with.
+        Recipe(
+            name="absolute-zero",
+            algorithm="grpo",
+            book_at_rollout=Book.OPEN,
+            book_at_update=Book.CLOSED,
+            origins=(Origin.PROPOSED,),
+            roles=(Role.PROPOSER, Role.SOLVER),
+            grpo={"mini_batches": 1, "denominator": "recomputed", "baseline": "batch"},
+            proposer={"reward": "one_minus_p"},
         ),
     )
 }

@@ -10,6 +10,7 @@ gets the same id and is admitted once. `protocols.seeds` makes them.
 Not here: how records are stored (`memory.schema`) and what the words mean (`docs/architecture.md`).
 """
 
+import math
 from enum import StrEnum
 from typing import Any, dataclass_transform
 
@@ -30,6 +31,11 @@ class Origin(StrEnum):
 class Book(StrEnum):
     OPEN = "open"  # the documentation is in the prompt
     CLOSED = "closed"  # it is not
+
+
+class Role(StrEnum):
+    PROPOSER = "proposer"  # writes tasks
+    SOLVER = "solver"  # answers them
 
 
 class Step(StrEnum):
@@ -184,7 +190,10 @@ class Verdict(Record):
 
 
 class Proposal(Record):
-    """One text of the proposer: either a task, or a rejection with its reason."""
+    """One text of the proposer: either a task, or a rejection with its reason.
+
+    Ids and log-probabilities as in `Attempt`.
+    """
 
     id: str
     round: int
@@ -196,6 +205,11 @@ class Proposal(Record):
     task: Task | None
     reason: str | None  # rejection reason; None while the task stands
     detail: str = ""
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    prefilled: int = 0
+    finish: str = "stop"  # stop, length
+    reward: float | None = None  # the proposer's; None until it is known
 
 
 class Decision(Record):
@@ -203,7 +217,7 @@ class Decision(Record):
 
     id: str
     round: int
-    kind: str  # proposal, group, task, sample, start
+    kind: str  # ask, proposal, group, task, sample, start
     subject_id: str
     action: str  # admit, reject, choose, drop
     reason: str
@@ -213,13 +227,29 @@ class Decision(Record):
 class Sample(Record):
     """One piece of experience: a response to learn on a prompt that may differ from the rollout's."""
 
-    attempt_id: str
+    attempt_id: str  # of the attempt, or of the proposal where that is the role
     prompt: Prompt  # as learned: closed or open book
     token_ids: tuple[int, ...]  # response ids as produced, prefill included
     logprobs: tuple[float, ...] = ()  # as sampled, of the ids after the prefilled ones
     prefilled: int = 0
     weight: float = 1.0  # in SFT a factor on its loss, in RL the attempt's advantage
     group_id: str = ""
+    role: Role = Role.SOLVER
+    kind: str = ""  # of the task; "" for proposals
+    reward: float = 1.0
+
+
+class Baseline(Record):
+    """What the rewards of one role and kind of task have been."""
+
+    count: int
+    mean: float
+    squares: float  # sum of squared distances from the mean
+
+    @property
+    def std(self) -> float:
+        """The sample's standard deviation (n - 1); 0.0 for a single reward."""
+        return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else 0.0
 
 
 class Update(Record):
@@ -238,6 +268,7 @@ class Update(Record):
     path: str  # checkpoint folder, relative to the run folder
     checksum: str  # of the published weights
     metrics: dict[str, float] = {}  # what else the algorithm measured, e.g. entropy, share of clipped tokens
+    baselines: dict[str, Baseline] = {}  # that advantages were taken against, by role and kind of task
 
 
 class Evaluation(Record):

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from protocols.errors import SettingError
 from protocols.recipes import RECIPES
+from protocols.records import Role
 
 
 class Section(BaseModel):
@@ -102,6 +104,12 @@ class ProposerSettings(Section):
     """How the proposer samples."""
     reward: Literal["none", "one_minus_p", "min_p", "four_p_one_minus_p"] = "none"
     """Score from the solve rate p: 1 - p (Absolute Zero), min(p, 1 - p) (R-Zero), 4p(1 - p)."""
+    unusable_reward: float = Field(-1.0, ge=-1, le=0)
+    """Reward of a text that is no new task (malformed, leaking, a duplicate). Absolute Zero (arXiv
+    2505.03335, section 3.1) gives -1 for wrong formatting, and -0.5 for what is well formatted and wrong."""
+    steer: float = Field(0.0, ge=0, le=1)
+    """Share of a round's proposals asked about poorly known topics, drawn with weight 1 - accuracy; the
+    others ask about all topics in turn."""
     consensus: float = Field(0.6, gt=0.0, le=1.0)
     """Share of the attempts that have to agree on the answers of a proposed task."""
     deadline_s: float = Field(600.0, gt=0)
@@ -145,6 +153,9 @@ class CuratorSettings(Section):
     """Answers to a task that repeat another one's code are left out."""
     proposed_share: float = Field(0.5, ge=0, le=1)
     """Largest share of a round's starts taken by proposed tasks."""
+    duplicate_similarity: float | None = Field(None, gt=0, le=1)
+    """Proposals whose statement is at least this similar to another one of its topic are duplicates by
+    meaning; 0.8 is a careful start (`actors.similarity`). null = only the same words are duplicates."""
     experience: Literal["auto", "all", "round"] = "auto"
     """Learn from the answers of the whole run so far, or of this round only; auto: all of them in SFT, and in
     RL, which compares groups under the policy that played them, those of the round."""
@@ -174,8 +185,11 @@ class GrpoSettings(Section):
     """How far above 1 a ratio may rise before the gradient stops; null = no limit."""
     dual_clip: float | None = Field(3.0, gt=1)
     """Bound on the ratio where the advantage is negative; null = no bound."""
+    baseline: Literal["group", "batch", "running"] = "group"
+    """What a reward is compared with: its group's, or those of its role and kind of task, in the round
+    (as Absolute Zero does) or in the whole run so far."""
     normalise: bool = True
-    """Divide advantages by the group's standard deviation."""
+    """Divide advantages by the standard deviation of the rewards they are compared with."""
     negative: float = Field(1.0, ge=0, le=1)
     """Factor on negative advantages; 0 drops them."""
     aggregation: Literal["sequence_mean", "token_mean", "constant"] = "token_mean"
@@ -184,8 +198,11 @@ class GrpoSettings(Section):
     """Tokens a sequence is divided by with `aggregation: constant`."""
     mini_batches: int = Field(1, ge=1, le=65536)
     """Optimiser steps for one pass over a round's groups."""
-    zero_variance: Literal["keep", "drop"] = "keep"
-    """Groups whose rewards are all equal: kept, they only count in token averages."""
+    zero_variance: Literal["keep", "drop", "resample"] = "keep"
+    """Groups whose rewards are all equal: kept, they only count in token averages. `resample` drops them and
+    plays further starts in their place, as DAPO (arXiv 2503.14476, section 3.2) does."""
+    resample_limit: float = Field(2.0, ge=0, le=100)
+    """Further groups of a round with `zero_variance: resample`, at most this many times the planned ones."""
     overlong: Literal["keep", "drop"] = "keep"
     """Answers that reached the length limit."""
     kl_weight: float = Field(0.0, ge=0)
@@ -200,9 +217,9 @@ class GrpoSettings(Section):
 
 
 class LearnerSettings(Section):
-    recipe: Literal["closed-sft", "open-sft", "selfplay-sft", "open-rl", "closed-rl", "selfplay-rl"] = (
-        "closed-sft"
-    )
+    recipe: Literal[
+        "closed-sft", "open-sft", "selfplay-sft", "open-rl", "closed-rl", "selfplay-rl", "absolute-zero"
+    ] = "closed-sft"
     """Named recipe; see `protocols.recipes`."""
     grpo: GrpoSettings = Field(default_factory=GrpoSettings)
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -313,3 +330,32 @@ class RunSettings(Section):
     """What is measured, and when."""
     runtime: RuntimeSettings = RuntimeSettings()
     """How roles run."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_recipe_says(cls, values: Any) -> Any:
+        """The recipe's own defaults of `proposer`, below whatever was set."""
+        if not isinstance(values, dict) or not isinstance(values.get("learner"), dict):
+            return values
+        known = RECIPES.get(values["learner"].get("recipe", ""))
+        proposer = values.get("proposer") or {}
+        if known is None or not known.proposer or not isinstance(proposer, dict):
+            return values
+        return {**values, "proposer": {**known.proposer, **proposer}}
+
+    @model_validator(mode="after")
+    def _proposals_can_be_learned(self) -> "RunSettings":
+        recipe = self.learner.recipe
+        if Role.PROPOSER not in RECIPES[recipe].roles:
+            return self
+        if self.proposer.reward == "none":
+            raise SettingError(
+                f"setting proposer.reward: 'none' leaves {recipe} no rewards to learn proposals from; "
+                "write e.g. --set proposer.reward=one_minus_p"
+            )
+        if self.learner.grpo.baseline == "group":
+            raise SettingError(
+                f"setting learner.grpo.baseline: 'group' does not fit {recipe}, proposals have no group; "
+                "write e.g. --set learner.grpo.baseline=batch"
+            )
+        return self

@@ -7,9 +7,12 @@ what a token's advantage does to the weights (`actors.learning.policy_losses`).
 import statistics
 from collections.abc import Sequence
 
+#: Added to standard deviations, which may be 0.
+EPSILON = 1e-6
+
 
 def group_advantages(
-    rewards: Sequence[float], normalise: bool = True, negative: float = 1.0, epsilon: float = 1e-6
+    rewards: Sequence[float], normalise: bool = True, negative: float = 1.0, epsilon: float = EPSILON
 ) -> list[float]:
     """A_i = (r_i - mean(r)) / (std(r) + epsilon), the group-relative advantage of GRPO.
 

@@ -3,25 +3,29 @@
     samples ──▶ trajectories ──▶ mini-batches of groups ──▶ packed micro-batches ──▶ steps ──▶ checkpoint
 
 Only sampled tokens are learned: an opening that was given belongs to the prompt here, and no end of turn is
-added. A sample's weight is its advantage. Does not cover: which groups are learned and what their advantages
-are (the curator), the formulas (`policy_losses`), the weights themselves (`trainee`).
+added. A sample's weight is its advantage: as it comes, or against the baselines that the learner holds.
+Does not cover: which groups are learned and what their advantages are (the curator), the formulas
+(`policy_losses`, `baselines`), the weights themselves (`trainee`).
 """
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import torch
 
 from actors.engines.chat import encode_prompt
 from actors.learning import policy_losses
+from actors.learning.baselines import baselines_of, weighed
 from actors.learning.losses import linear_logprobs
 from actors.learning.packing import Example, pack, split
 from actors.learning.policy_metrics import PolicyMetrics
 from actors.learning.trainee import Progress, Trainee
 from protocols.errors import TaskspaceError
-from protocols.records import Sample, Update
+from protocols.records import Baseline, Role, Sample, Update
 from protocols.seeds import rng_of
 from protocols.settings import LearnerSettings
 
@@ -33,6 +37,7 @@ class Trajectory(Example):
     advantage: float = 0.0
     engine: tuple[float, ...] = ()  # log-probabilities of `response` at the rollout, on the rollout's prompt
     group: str = ""
+    temperature: float = 1.0  # of the distribution that `response` was sampled from
 
 
 Tokens = dict[int, torch.Tensor]
@@ -42,14 +47,23 @@ Tokens = dict[int, torch.Tensor]
 class GrpoLearner(Trainee):
     """Group-relative policy optimisation.
 
-    `temperature` is the rollout's: probabilities are those of the distribution that was sampled from.
+    Probabilities are those of the distribution that was sampled from, of `temperature` for answers and of
+    `proposing` for proposals.
     """
 
     def __init__(
-        self, model_path: Path, settings: LearnerSettings, run_dir: Path, seed: int, temperature: float = 1.0
+        self,
+        model_path: Path,
+        settings: LearnerSettings,
+        run_dir: Path,
+        seed: int,
+        temperature: float = 1.0,
+        proposing: float = 1.0,
     ) -> None:
         super().__init__(model_path, settings, run_dir, seed)
-        self.temperature = temperature or 1.0  # greedy rollouts have no distribution of their own
+        # Greedy rollouts have no distribution of their own.
+        self.temperatures = {Role.SOLVER: temperature or 1.0, Role.PROPOSER: proposing or 1.0}
+        self.baselines: dict[str, Baseline] = {}  # of the run so far
 
     def learn(
         self,
@@ -62,7 +76,8 @@ class GrpoLearner(Trainee):
         """Take `epochs * mini_batches` steps on the groups and publish the weights as `version`.
 
         Args:
-            samples: weights are advantages; groups by `group_id`.
+            samples: weights are advantages, unless a baseline other than the group's is set: then they are
+                taken from the samples' rewards, and the update says against what. Groups by `group_id`.
             progress: told (steps done, steps, loss) after every optimiser step.
 
         Raises:
@@ -74,6 +89,11 @@ class GrpoLearner(Trainee):
                 f"No experience to learn from in round {round} ({recipe}): no group has answers to compare; "
                 "collect more groups (solver.groups_per_round), or larger ones (solver.group_size)."
             )
+        switches, baselines = self.settings.grpo, {}
+        if switches.baseline != "group":
+            before = self.baselines if switches.baseline == "running" else {}
+            self.baselines = baselines = baselines_of(samples, before)
+            samples = weighed(samples, baselines, switches.normalise, switches.negative)
         trajectories = [self._trajectory(sample) for sample in samples]
         batches = self._mini_batches(trajectories, version)
         denominators = self._denominators(trajectories, len(batches))
@@ -84,7 +104,19 @@ class GrpoLearner(Trainee):
             return self._accumulate(batch, denominators, references, metrics)
 
         steps = self._take_steps(batches, accumulate, version, round, progress)
-        return self._finish(trajectories, steps, version, round, recipe, started, metrics.means())
+        return self._finish(trajectories, steps, version, round, recipe, started, metrics.means(), baselines)
+
+    def state_dict(self) -> dict[str, Any]:
+        state = super().state_dict()
+        return {**state, "plain": {**state["plain"], "baselines": msgspec.to_builtins(self.baselines)}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.baselines = msgspec.convert(state["plain"].get("baselines", {}), dict[str, Baseline])
+
+    def resume(self, version: int) -> None:
+        self.baselines = {}
+        super().resume(version)
 
     def _trajectory(self, sample: Sample) -> Trajectory:
         prompt, _ = encode_prompt(self.tokenizer, sample.prompt)
@@ -95,6 +127,7 @@ class GrpoLearner(Trainee):
             advantage=sample.weight,
             engine=sample.logprobs,
             group=sample.group_id,
+            temperature=self.temperatures[sample.role],
         )
 
     def _mini_batches(self, trajectories: Sequence[Trajectory], version: int) -> list[list[Trajectory]]:
@@ -142,12 +175,17 @@ class GrpoLearner(Trainee):
             found |= {id(t): piece for t, piece in zip(part, pieces)}
         return found
 
-    def _logprobs_of(self, part: Sequence[Example]) -> tuple[torch.Tensor, torch.Tensor]:
+    def _logprobs_of(self, part: Sequence[Trajectory]) -> tuple[torch.Tensor, torch.Tensor]:
         """[N] log-probabilities and entropies of the part's response tokens, end to end."""
         packed = pack(part).to(self.device)
         hidden = self._hidden(packed)
-        if self.temperature != 1.0:
-            hidden = hidden / self.temperature
+        temperatures = {t.temperature for t in part}
+        if len(temperatures) > 1:
+            repeats = torch.tensor([len(t.response) for t in part], device=self.device)
+            each = torch.tensor([t.temperature for t in part], device=self.device).repeat_interleave(repeats)
+            hidden = (hidden.float() / each[:, None]).to(hidden.dtype)
+        elif temperatures != {1.0}:
+            hidden = hidden / temperatures.pop()
         return linear_logprobs(hidden, self._head(), packed.labels)
 
     def _accumulate(

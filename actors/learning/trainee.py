@@ -28,7 +28,7 @@ from actors.learning.packing import Example, Packed, pack
 from actors.learning.schedule import learning_rates
 from memory import checkpoints
 from protocols.errors import SettingError, TaskspaceError
-from protocols.records import Update
+from protocols.records import Baseline, Update
 from protocols.settings import LearnerSettings
 
 # Any text does, as long as its probabilities move when the weights do.
@@ -133,6 +133,7 @@ class Trainee:
         recipe: str,
         started: float,
         metrics: dict[str, float] | None = None,
+        baselines: dict[str, Baseline] | None = None,
     ) -> Update:
         """Count the update, and publish its weights. `started` is on the performance counter."""
         epochs = self.settings.epochs
@@ -150,6 +151,7 @@ class Trainee:
             path=checkpoints.relative_path(version),
             checksum="",
             metrics=metrics or {},
+            baselines=baselines or {},
         )
         for key, count in (
             ("updates", 1),
