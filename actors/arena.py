@@ -75,7 +75,8 @@ class Arena:
             self._cast(runtime)
             try:
                 self._weights = self._restore()
-                self._measure(0)
+                if self._settings.evaluation.before:
+                    self._measure(0)
                 for round in range(self._ask("first_open_round"), self._settings.rounds + 1):
                     self._round(round)
             except Stopped:

@@ -67,24 +67,26 @@ class Answer(Record):
     response: str
 
 
-def distinct_answers(answers: Iterable[Answer], cap: int) -> tuple[list[Answer], dict[str, str]]:
-    """At most `cap` different answers to a task, first come first kept; and the reasons for the others.
+def chosen_answers(
+    answers: Iterable[Answer], cap: int, distinct: bool = True
+) -> tuple[list[Answer], dict[str, str]]:
+    """At most `cap` (different) answers to a task, first come first kept; and the reasons for the others.
 
     Returns:
         kept, and {attempt id: duplicate | task_cap} for those dropped.
     """
-    seen: dict[str, set[str]] = defaultdict(set)
+    seen: dict[str, list[str]] = defaultdict(list)
     kept: list[Answer] = []
     dropped: dict[str, str] = {}
     for answer in answers:
         code = normal_form(last_code_block(answer.response) or answer.response)
         known = seen[answer.task_id]
-        if code in known:
+        if distinct and code in known:
             dropped[answer.attempt_id] = "duplicate"
         elif len(known) >= cap:
             dropped[answer.attempt_id] = "task_cap"
         else:
-            known.add(code)
+            known.append(code)
             kept.append(answer)
     return kept, dropped
 

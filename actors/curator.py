@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from actors import admission, asking, choosing, deciding, experience, measuring, replacing
+from actors import admission, asking, borrowing, choosing, deciding, experience, measuring, replacing
 from actors.asking import Ask
 from actors.learning.baselines import weighed
 from actors.verifier import Judged
@@ -101,7 +101,10 @@ class Curator:
 
         Raises:
             StoreError: it is in use, damaged, or from a newer version.
+            SettingError: the source of its experience cannot be used.
         """
+        if self._settings.curator.source:
+            borrowing.check(self._settings)
         _ = self._store
 
     def note_facts(self, facts: dict[str, Any]) -> None:
@@ -139,6 +142,8 @@ class Curator:
 
     def open_asks(self, round: int) -> list[Ask]:
         """The round's proposals that are not in the store yet."""
+        if not self._plays(round):
+            return []
         known = {p["id"] for p in self._reader.rows("SELECT id FROM proposals WHERE round = ?", [round])}
         asks, _ = asking.asks_of(self._settings, self._reader, self._domain.topics(), round)
         return [ask for ask in asks if ask.id not in known]
@@ -174,11 +179,32 @@ class Curator:
                 self._store.begin_round(round, plan, version)
                 self._store.save_buffer(self._buffer.take_changes())
                 self._store.save_state({"buffer": self._buffer.state_dict()})
+        if self._settings.curator.source:
+            self._borrow(round)
         starts = [msgspec.convert(s, Start) for s in plan]
         return self._unplayed(round, Purpose.COLLECT, starts, self._settings.solver.group_size)
 
+    def _plays(self, round: int) -> bool:
+        """Whether the round has new experience of its own making."""
+        settings = self._settings
+        return not settings.curator.source and not 0 < settings.solver.rounds < round
+
+    def _borrow(self, round: int) -> None:
+        """Admit the round's part of the source's groups."""
+        settings = self._settings
+        known = {g["id"] for g in self._reader.rows("SELECT id FROM groups")}
+        found = [one for one in borrowing.groups(settings, round) if one.group.id not in known]
+        tasks = borrowing.tasks(settings, {one.group.start.task_id for one in found})
+        self._store.add_tasks(tasks, "active", round)
+        for task in tasks:
+            self._space.add_task(task, round=round, status="active")
+        self.admit(found)
+        self._event(round, "info", f"{len(found)} groups from {settings.curator.source}")
+
     def _draw(self, round: int) -> list[Start]:
         settings = self._settings
+        if not self._plays(round):
+            return []
         rng = rng_of(settings.seed, "starts", round)
         plan = recipe(settings.learner.recipe)
         base = [task for task in self._base if plan.counts(task)]
@@ -289,8 +315,8 @@ class Curator:
         settings = self._settings
         plan = recipe(settings.learner.recipe)
         compares = plan.algorithm == "grpo"
-        # Groups are compared under the policy that played them, so earlier rounds do not count.
-        since = round if compares or settings.curator.experience == "round" else 1
+        kept = settings.curator.experience
+        since = round if kept == "round" or (kept == "auto" and compares) else 1
         found = self._reader.verified_attempts(
             "g.round BETWEEN ? AND ? AND g.book = ? AND t.status = 'active'",
             (since, round, plan.book_at_rollout.value),
@@ -300,7 +326,9 @@ class Curator:
         if compares:
             chosen, dropped = experience.to_compare(counted, settings.learner.grpo)
         else:
-            chosen, dropped = experience.to_imitate(counted, settings.curator.per_task_cap)
+            chosen, dropped = experience.to_imitate(
+                counted, settings.curator.per_task_cap, settings.curator.distinct
+            )
         self._event(
             round, "info", f"{len(chosen)} of {len(counted)} answers chosen, dropped: {dict(dropped)}"
         )

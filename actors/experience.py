@@ -19,15 +19,18 @@ Chosen = list[tuple[Verified, float]]
 """Attempts to learn from, each with its weight."""
 
 
-def to_imitate(found: Sequence[Verified], per_task_cap: int) -> tuple[Chosen, Counter[str]]:
-    """Distinct verified answers, a few for each task, all with weight 1; and what was left out, by reason."""
+def to_imitate(
+    found: Sequence[Verified], per_task_cap: int, distinct: bool = True
+) -> tuple[Chosen, Counter[str]]:
+    """(Distinct) verified answers, a few for each task, with weight 1; and what was left out, by reason."""
     by_id = {one.attempt.id: one for one in found}
-    kept, dropped = choosing.distinct_answers(
+    kept, dropped = choosing.chosen_answers(
         (
             Answer(attempt_id=i, task_id=one.task.id, response=one.attempt.response)
             for i, one in by_id.items()
         ),
         per_task_cap,
+        distinct,
     )
     return [(by_id[answer.attempt_id], 1.0) for answer in kept], Counter(dropped.values())
 

@@ -11,7 +11,7 @@ import msgspec
 
 from actors.sandbox.pool import SandboxPool
 from protocols.domain import Rejected, make_domain
-from protocols.records import Group, Origin, Outcome, Program, Record, Task, Verdict
+from protocols.records import Attempt, Group, Origin, Outcome, Program, Purpose, Record, Task, Verdict
 from protocols.seeds import rng_of
 from protocols.settings import RunSettings, VerifierSettings
 
@@ -36,7 +36,7 @@ class Verifier:
         """Verdicts for groups, in their order, and the seconds they took. `tasks` holds tasks by id."""
         started = time.monotonic()
         checks = [
-            (group, attempt, self._domain.check(tasks[group.start.task_id], attempt.response))
+            (group, attempt, self._check(group, attempt, tasks[group.start.task_id]))
             for group in groups
             for attempt in group.attempts
         ]
@@ -52,6 +52,13 @@ class Verifier:
         ]
         return judged, time.monotonic() - started
 
+    def _check(self, group: Group, attempt: Attempt, task: Task) -> Program | Verdict:
+        """What to run for an attempt; a verdict without a reward where the prompt left no room for one."""
+        if attempt.finish != "no_room":
+            return self._domain.check(task, attempt.response)
+        why = f"the prompt of {group.prompt_tokens} tokens leaves no room in the model's context"
+        return Verdict(attempt_id="", reward=None, category="no_room", evidence={}, infra_error=why)
+
     def _judge(self, group: Group, task: Task, ended: list[Outcome | Verdict]) -> Judged:
         settled, rejected, detail = None, None, ""
         if task.origin is Origin.PROPOSED and task.reference is None:
@@ -66,7 +73,9 @@ class Verifier:
                 verdict = msgspec.structs.replace(end, attempt_id=attempt.id)
             else:
                 verdict = self._domain.judge(settled or task, attempt.id, end)
-            verdicts.append(inject_noise(verdict, self._settings.verifier, self._settings.seed))
+            if group.purpose is Purpose.COLLECT:  # what is measured stays as it is
+                verdict = inject_noise(verdict, self._settings.verifier, self._settings.seed)
+            verdicts.append(verdict)
         return Judged(group=group, verdicts=tuple(verdicts), task=settled, rejected=rejected, detail=detail)
 
     def layers(self) -> list[dict[str, str]]:

@@ -35,6 +35,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "ui": runs.ui,
     "tasks": data.tasks,
     "grade": data.grade,
+    "rows": data.rows,
     "obfuscate": data.obfuscate,
     "doctor": machine.doctor,
     "bench": machine.bench,

@@ -39,7 +39,7 @@ def load(preset: str | Path, overrides: list[str] | None = None) -> RunSettings:
         SettingError: no such preset or file, broken YAML, unknown key, or a value out of range.
     """
     path = _find(str(preset))
-    values = _read(path)
+    values = read(path)
     values.setdefault("preset", path.stem)
     return resolve(merged(values, overrides or []))
 
@@ -50,7 +50,7 @@ def load_file(path: Path) -> RunSettings:
     Raises:
         SettingError: as for `load`.
     """
-    return resolve(_read(path))
+    return resolve(read(path))
 
 
 def merged(values: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
@@ -59,6 +59,17 @@ def merged(values: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     for override in overrides:
         _put(values, override)
     return values
+
+
+def overlaid(values: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
+    """Nested values with those of a layer on top, section by section; both stay as they are."""
+    made = dict(values)
+    for key, value in layer.items():
+        below = made.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            value = overlaid(below, value)
+        made[key] = value
+    return made
 
 
 def save(settings: RunSettings, path: Path) -> None:
@@ -138,7 +149,12 @@ def _find(preset: str) -> Path:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """The nested values of a YAML file.
+
+    Raises:
+        SettingError: it cannot be read, is no YAML, or holds no mapping.
+    """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

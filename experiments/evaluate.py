@@ -109,7 +109,7 @@ def _of_run(
         return settings, preflight.model_folder(settings.model, quiet), 0
     path = checkpoints.path_of(folder, chosen)
     if chosen not in known or not path.is_dir():
-        there = ", ".join(str(v) for v in [0, *known])
+        there = ", ".join(str(v) for v in [0, *checkpoints.versions(folder)])
         raise SettingError(f"--version {chosen}: {folder} has no such version; choose one of {there}")
     return settings, path, chosen
 

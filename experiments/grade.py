@@ -3,8 +3,9 @@
     tasks.jsonl (from `taskspace tasks`)  +  answers.jsonl {"task_id", "response"}
         →  verdicts.jsonl {"task_id", "reward", "category", "evidence", "infra_error", "seconds"}
 
-A task's line carries its hidden cases (`task`) and what its library is built from (`package`). Verdicts come
-in the order of the answers. Does not cover: making tasks (`tasks_export`), or asking a model.
+A task's line carries its hidden cases (`task`) and what its library is built from (`package`). Verdicts
+come in the order of the answers. Does not cover: SE-Bench's own rows and the authors' grader (`grade_rows`),
+making tasks (`tasks_export`), or asking a model.
 """
 
 import json
@@ -13,13 +14,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import msgspec
 
 from actors.sandbox.pool import SandboxPool
 from experiments import config
 from experiments.progress import counting
+from protocols import jsonlines
 from protocols.domain import Domain, make_domain
 from protocols.errors import SettingError
 from protocols.records import Outcome, Program, Record, Task, Verdict
@@ -36,6 +38,15 @@ class Broken(Record):
     problem: str
 
 
+class AuthorsSummary(Record):
+    """What is known beside the verdicts when SE-Bench's own rows are graded."""
+
+    codes: dict[str, int]  # verdicts of the authors' grader by the name of their code
+    strict: dict[str, int]  # verdicts of the strict grader by category
+    disagreements: dict[str, int]  # by reason
+    rows: dict[str, int]  # rows used and skipped, and issues by kind
+
+
 class GradeSummary(Record):
     answers: int  # lines that were graded
     correct: int
@@ -43,11 +54,23 @@ class GradeSummary(Record):
     categories: dict[str, int]
     infra_errors: int
     broken: tuple[Broken, ...]
+    authors: AuthorsSummary | None = None
 
 
-class _Answer(Record):
+class Answer(Record):
     task_id: str
     response: str
+
+
+class Judge(Protocol):
+    """Tasks by id, and what answers to them are worth."""
+
+    def __contains__(self, task_id: str) -> bool: ...
+
+    def judge(self, batch: Sequence[Answer], pool: SandboxPool) -> list[tuple[Verdict, dict[str, Any]]]:
+        """For each answer its verdict, and what its line says besides."""
+
+    def summary(self) -> AuthorsSummary | None: ...
 
 
 def grade(
@@ -57,10 +80,12 @@ def grade(
     settings: RunSettings | None = None,
     progress: Callable[[int], None] | None = None,
     out: TextIO | None = None,
+    make_judge: Callable[[list[Broken]], Judge] | None = None,
 ) -> GradeSummary:
     """Judge each answer and write its verdict.
 
     Args:
+        make_judge: what judges instead of the tasks' own domains; it adds the lines it cannot use.
         out_path: file for the verdicts; with None they go to `out`, if that is given.
         settings: limits of the sandbox and tolerances; each task's line says what its package is.
         progress: called with the number of answers judged since the last call.
@@ -71,7 +96,7 @@ def grade(
     """
     settings = settings or RunSettings()
     broken: list[Broken] = []
-    tasks = _Tasks(tasks_path, settings, broken)
+    tasks = make_judge(broken) if make_judge else _Tasks(tasks_path, settings, broken)
     counts: Counter[str] = Counter()
     rewards: list[float] = []
     with (
@@ -79,11 +104,11 @@ def grade(
         _open(out_path, "w") if out_path is not None else nullcontext(out) as file,
     ):
         for batch in _batches(_answers(answers_path, tasks, broken)):
-            for answer, verdict in zip(batch, _judge(batch, tasks, pool)):
+            for answer, (verdict, besides) in zip(batch, tasks.judge(batch, pool)):
                 counts[verdict.category] += 1
                 rewards += [] if verdict.reward is None else [verdict.reward]
                 if file is not None:
-                    _write(file, out_path, _line(answer.task_id, verdict))
+                    _write(file, out_path, _line(answer.task_id, verdict) | besides)
             if progress is not None:
                 progress(len(batch))
     return GradeSummary(
@@ -93,18 +118,8 @@ def grade(
         categories=dict(counts.most_common()),
         infra_errors=counts["infra_error"],
         broken=tuple(broken),
+        authors=tasks.summary(),
     )
-
-
-def _judge(batch: Sequence[_Answer], tasks: "_Tasks", pool: SandboxPool) -> list[Verdict]:
-    checks = [tasks.domain(a.task_id).check(tasks[a.task_id], a.response) for a in batch]
-    outcomes = iter(pool.run([c for c in checks if isinstance(c, Program)]))
-    return [
-        tasks.domain(answer.task_id).judge(tasks[answer.task_id], "", next(outcomes))
-        if isinstance(check, Program)
-        else check
-        for answer, check in zip(batch, checks)
-    ]
 
 
 def _write(file: TextIO, path: Path | None, line: dict[str, Any]) -> None:
@@ -174,11 +189,27 @@ class _Tasks:
     def domain(self, task_id: str) -> Domain:
         return self._domains[self._by_id[task_id][1]]
 
+    def judge(self, batch: Sequence[Answer], pool: SandboxPool) -> list[tuple[Verdict, dict[str, Any]]]:
+        checks = [self.domain(a.task_id).check(self[a.task_id], a.response) for a in batch]
+        outcomes = iter(pool.run([c for c in checks if isinstance(c, Program)]))
+        return [
+            (
+                self.domain(answer.task_id).judge(self[answer.task_id], "", next(outcomes))
+                if isinstance(check, Program)
+                else check,
+                {},
+            )
+            for answer, check in zip(batch, checks)
+        ]
 
-def _answers(path: Path, tasks: _Tasks, broken: list[Broken]) -> Iterator[_Answer]:
+    def summary(self) -> None:
+        return None
+
+
+def _answers(path: Path, tasks: Judge, broken: list[Broken]) -> Iterator[Answer]:
     for number, data in _lines(path, broken):
         try:
-            answer = msgspec.convert(data, _Answer)
+            answer = msgspec.convert(data, Answer)
         except msgspec.ValidationError as error:
             broken.append(Broken(file=str(path), line=number, problem=str(error)))
             continue
@@ -191,18 +222,9 @@ def _answers(path: Path, tasks: _Tasks, broken: list[Broken]) -> Iterator[_Answe
 
 def _lines(path: Path, broken: list[Broken]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number and object of each line that holds one; empty lines are passed over."""
-    with _open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                data = json.loads(line)
-                if not isinstance(data, dict):
-                    raise ValueError("not an object")
-            except (ValueError, RecursionError) as error:  # ValueError: bad JSON, bad UTF-8
-                broken.append(Broken(file=str(path), line=number, problem=f"broken JSON: {error}"))
-                continue
-            yield number, data
+    return jsonlines.objects(
+        path, lambda number, problem: broken.append(Broken(file=str(path), line=number, problem=problem))
+    )
 
 
 def _open(path: Path, mode: str) -> Any:
@@ -215,8 +237,8 @@ def _open(path: Path, mode: str) -> Any:
         raise SettingError(f"{path}: cannot be {what} ({error.strerror}); give another file") from None
 
 
-def _batches(answers: Iterator[_Answer]) -> Iterator[list[_Answer]]:
-    batch: list[_Answer] = []
+def _batches(answers: Iterator[Answer]) -> Iterator[list[Answer]]:
+    batch: list[Answer] = []
     for answer in answers:
         batch.append(answer)
         if len(batch) == _BATCH:
@@ -233,20 +255,28 @@ def command(
     overrides: Sequence[str] = (),
     quiet: bool = False,
     as_json: bool = False,
+    grader: str = "strict",
+    documentation: Path | None = None,
 ) -> GradeSummary:
     """What `taskspace grade` does: verdicts to a file or to stdout, a bar and broken lines to stderr.
 
-    With `as_json` stdout holds the summary alone.
+    With `as_json` stdout holds the summary alone. With `documentation` the tasks are SE-Bench's own rows.
 
     Raises:
         TaskspaceError: see `grade`; or a setting is wrong.
     """
-    settings = config.resolve(config.merged({"preset": "custom"}, list(overrides)))
+    make_judge, defaults = None, {}
+    if grader != "strict" or documentation is not None:
+        from experiments import grade_rows
+
+        make_judge = grade_rows.maker(tasks_path, documentation, grader)
+        defaults = {"sandbox": {"wall_s": grade_rows.TIME_S}}
+    settings = config.resolve(config.merged({"preset": "custom", **defaults}, list(overrides)))
     with _open(answers_path, "rb") as file:
         total = sum(1 for line in file if line.strip())
     out = None if as_json or out_path is not None else sys.stdout
     with counting("answers", total, quiet or as_json or (out is not None and out.isatty())) as advance:
-        summary = grade(tasks_path, answers_path, out_path, settings, advance, out)
+        summary = grade(tasks_path, answers_path, out_path, settings, advance, out, make_judge)
     for line in summary.broken:
         print(f"{line.file}:{line.line}: {line.problem}; passed over", file=sys.stderr)
     if as_json:
@@ -255,4 +285,18 @@ def command(
         shown = "no reward" if summary.accuracy is None else f"accuracy {summary.accuracy:.3f}"
         kinds = ", ".join(f"{name} {count}" for name, count in summary.categories.items())
         print(f"{summary.answers} answers, {shown}: {kinds or 'none'}", file=sys.stderr)
+        for besides in [] if summary.authors is None else _besides(summary.authors):
+            print(besides, file=sys.stderr)
     return summary
+
+
+def _besides(authors: AuthorsSummary) -> Iterator[str]:
+    """Lines for people: one for each thing that there is something to say about."""
+    for what, counts in (
+        ("authors' codes", authors.codes),
+        ("strict grader", authors.strict),
+        ("disagreements", authors.disagreements),
+        ("rows", authors.rows),
+    ):
+        if counts:
+            yield f"{what}: " + ", ".join(f"{name} {count}" for name, count in counts.items())

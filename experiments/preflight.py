@@ -64,7 +64,8 @@ def check_disk(settings: RunSettings, parameters: int, free: int, folder: Path) 
     """Raises:
     StoreError: the run's checkpoints would not fit into `free` bytes.
     """
-    weights = parameters * 4 * settings.rounds  # fp32, one folder a version
+    kept = settings.learner.keep_versions
+    weights = parameters * 4 * (min(kept + 1, settings.rounds) if kept else settings.rounds)  # fp32
     states = parameters * 8 * (settings.learner.keep_states + 1)  # the new one exists before the old one goes
     needed = weights + states + DISK_RESERVE_BYTES
     if needed > free:

@@ -68,7 +68,7 @@ class TimeLeft:
             return 0.0
         seconds, measured = self._learn
         # With the experience of all rounds, a round learns on about `round` times as much as the first.
-        grows = self._settings.curator.experience == "all"
+        grows = self._settings.curator.experience != "round"
         return seconds * (round / max(1, measured) if grows else 1.0)
 
 

@@ -100,6 +100,9 @@ def _counts(reader: RunReader) -> dict[str, Any]:
         # Accepted references that differ from what the real library says, where it says anything.
         "proposal_noise": {"known": known, "wrong": wrong, "share": wrong / known if known else None},
         "infra_errors": found["infra_errors"] + found["evaluation_infra_errors"],
+        "prompts_without_room": reader.rows(
+            "SELECT count(DISTINCT group_id) AS n FROM attempts WHERE finish = 'no_room'"
+        )[0]["n"],
     }
 
 

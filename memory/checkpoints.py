@@ -120,8 +120,13 @@ def publishing(run_dir: Path, version: int, needed: int) -> Iterator[Path]:
     _flush_entry(root)
 
 
-def prune(run_dir: Path, keep_states: int) -> None:
-    """Remove `state/` from all but the newest `keep_states` checkpoints; weights always stay."""
+def prune(run_dir: Path, keep_states: int, keep_versions: int = 0) -> None:
+    """Remove `state/` from all but the newest `keep_states` checkpoints, and all but the newest
+    `keep_versions` checkpoints whole (0: none of them). Two always stay: until the newest one is in the run
+    database, a resumed run goes on from the one before."""
+    if keep_versions:
+        for version in versions(run_dir)[: -max(2, keep_versions)]:
+            _retire(path_of(run_dir, version), Path(run_dir) / "checkpoints")
     stated = [version for version in versions(run_dir) if has_state(run_dir, version)]
     for version in stated[: max(0, len(stated) - keep_states)]:
         _retire(path_of(run_dir, version) / STATE, Path(run_dir) / "checkpoints")

@@ -123,7 +123,7 @@ class Attempt(Record):
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     prefilled: int
-    finish: str  # stop, length
+    finish: str  # stop, length, no_room (the prompt fills the model's context: nothing was sampled)
     seed: int
 
 
@@ -154,6 +154,7 @@ class Program(Record):
     cases: tuple[tuple[Any, ...], ...]  # positional arguments, plain data
     library: bytes | None = None  # `protocols.domains.zwc` library blob; None = no library
     library_name: str = "zwc"
+    modules: tuple[str, ...] = ()  # loaded before the program, which may then import anything that is loaded
 
 
 class CaseResult(Record):

@@ -85,6 +85,8 @@ class ZwcSettings(Section):
     """Length of the documentation in open-book prompts."""
     demonstrations: int = Field(3, ge=0, le=16)
     """Worked examples (of functions that no task is about) in open-book prompts."""
+    multi_demonstrations: int = Field(0, ge=0, le=16)
+    """Worked examples that combine functions, besides, in open-book prompts of multi-function tasks."""
     tasks_per_function: int = Field(8, ge=1, le=1000)
     """Training tasks made for each function."""
     test_tasks_per_function: int = Field(4, ge=1, le=1000)
@@ -119,6 +121,8 @@ class SolverSettings(Section):
     """G: attempts from one start."""
     groups_per_round: int = Field(64, ge=1, le=100_000)
     """Starts played in a round, proposed tasks included."""
+    rounds: int = Field(0, ge=0)
+    """Rounds in which anything is proposed and played; later ones learn again from what is there. 0 = all."""
     batch_groups: int = Field(16, ge=1, le=4096)
     """Groups played, judged and admitted together: the unit that a crash can cost."""
     policy: Literal["current", "initial"] = "current"
@@ -144,14 +148,24 @@ class VerifierSettings(Section):
 
 class CuratorSettings(Section):
     per_task_cap: int = Field(4, ge=1, le=1024)
-    """Distinct verified answers kept for learning from one task."""
+    """Verified answers kept for learning from one task."""
+    distinct: bool = True
+    """Answers to a task that repeat another one's code are left out."""
     proposed_share: float = Field(0.5, ge=0, le=1)
     """Largest share of a round's starts taken by proposed tasks."""
     duplicate_similarity: float | None = Field(None, gt=0, le=1)
     """Proposals whose statement is at least this similar to another one of its topic are duplicates by
     meaning; 0.8 is a careful start (`actors.similarity`). null = only the same words are duplicates."""
-    experience: Literal["all", "round"] = "all"
-    """Learn from the verified answers of the whole run so far, or of this round only."""
+    experience: Literal["auto", "all", "round"] = "auto"
+    """Learn from the answers of the whole run so far, or of this round only; auto: all of them in SFT, and in
+    RL, which compares groups under the policy that played them, those of the round."""
+    source: str | None = None
+    """Run folder whose collected groups are learned from, so that methods can be compared on one experience;
+    nothing is proposed or played here."""
+    source_rounds: int = Field(1, ge=1)
+    """Rounds that the source's groups are spread over, evenly."""
+    source_share: float = Field(1.0, gt=0, le=1)
+    """Share of the source's groups, the earliest."""
     buffer_size: int = Field(256, ge=1)
     """Starts kept for further iteration, ranked by learnability."""
     buffer_p: float = Field(0.0, ge=0, le=1)
@@ -236,6 +250,8 @@ class LearnerSettings(Section):
     """Train the (tied) token embeddings too."""
     keep_states: int = Field(2, ge=1)
     """Checkpoints that keep their optimiser state; older ones keep weights only."""
+    keep_versions: int = Field(0, ge=0)
+    """Checkpoints that are kept at all (at least 2); 0 = every one. What is gone cannot be measured again."""
     deadline_s: float = Field(3600.0, gt=0)
     """Longest wait for one update."""
 
@@ -260,8 +276,10 @@ class EvaluationSettings(Section):
     """Attempts a task; accuracy is their mean."""
     sampling: Sampling = Sampling(temperature=0.0)
     """How evaluation samples."""
+    before: bool = True
+    """Measure before the first round, too."""
     open_book_before: bool = True
-    """Also measure, once, what the untrained model can do with the documentation open."""
+    """Also measure then what the untrained model can do with the documentation open."""
 
 
 class RuntimeSettings(Section):

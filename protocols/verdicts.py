@@ -26,5 +26,6 @@ CATEGORIES = {
     "output_limit": STATUSES["output_limit"],
     "malformed": "no code, no entry point, wrong parameters, or a result that is not plain data",
     "unreferenced": "the task has no reference answer yet (before consensus)",
+    "no_room": "the prompt fills the model's context: nothing was answered, and there is no reward",
     "infra_error": STATUSES["infra_error"],
 }

@@ -74,6 +74,15 @@ def test_pruning_keeps_all_weights_and_the_newest_states(tmp_path: Path) -> None
         assert (checkpoints.path_of(tmp_path, version) / "model.safetensors").is_file()
 
 
+def test_pruning_of_whole_checkpoints_leaves_the_one_to_resume_from(tmp_path: Path) -> None:
+    for version in range(1, 6):
+        _publish(tmp_path, version)
+    checkpoints.prune(tmp_path, keep_states=1, keep_versions=3)
+    assert checkpoints.versions(tmp_path) == [3, 4, 5]
+    checkpoints.prune(tmp_path, keep_states=1, keep_versions=1)
+    assert checkpoints.versions(tmp_path) == [4, 5] and checkpoints.has_state(tmp_path, 5)
+
+
 def test_a_full_disk_is_told_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(TaskspaceError) as caught, checkpoints.publishing(tmp_path, 1, 10**18):
         pytest.fail("must not begin")

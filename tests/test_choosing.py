@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.choosing import Answer, distinct_answers, draw_tasks, mixed
+from actors.choosing import Answer, chosen_answers, draw_tasks, mixed
 from actors.measuring import Scored, summarise
 from protocols.records import Origin, Split, Task
 
@@ -51,9 +51,11 @@ def answer(number, body, of="t"):
 
 def test_the_same_code_counts_once_and_a_task_has_a_cap():
     answers = [answer(0, "x = 1"), answer(1, "x  =  1"), answer(2, "y = 2"), answer(3, "z = 3")]
-    kept, dropped = distinct_answers([*answers, answer(4, "x = 1", of="other")], cap=2)
+    kept, dropped = chosen_answers([*answers, answer(4, "x = 1", of="other")], cap=2)
     assert [a.attempt_id for a in kept] == ["a0", "a2", "a4"]
     assert dropped == {"a1": "duplicate", "a3": "task_cap"}
+    kept, dropped = chosen_answers(answers, cap=3, distinct=False)
+    assert [a.attempt_id for a in kept] == ["a0", "a1", "a2"] and dropped == {"a3": "task_cap"}
 
 
 def scored(of, reward, topics=("f",), category="correct"):

@@ -187,9 +187,12 @@ def test_no_requests_give_no_completions(engine):
     assert engine.generate([]) == []
 
 
-def test_a_prompt_beyond_the_context_is_refused_by_name(engine):
-    with pytest.raises(EngineError, match=r"request r7: prompt of \d+ tokens .* context of 8192"):
-        engine.generate([request(7, "x" * 9000)])
+def test_a_prompt_beyond_the_context_costs_its_own_answer_only(engine):
+    alone = engine.generate([request(1, "x")])
+    fine, long = engine.generate([request(1, "x"), request(7, "x" * 9000)])
+    assert fine == alone[0]
+    assert (long.request_id, long.finish, long.logprobs) == ("r7", "no_room", ())
+    assert len(long.token_ids) == long.prefilled and long.prompt_tokens > 8192
 
 
 def test_a_missed_deadline_says_how_much_is_left(model_path):

@@ -29,8 +29,8 @@ WHAT = {
     "plans": "SELECT round, planned, plan_json FROM rounds ORDER BY round",
     "proposals": "SELECT p.id, p.topic, r.body, p.reason, p.detail, p.reward, p.token_ids, p.logprobs,"
     " p.prefilled, p.finish FROM proposals p JOIN texts r ON r.id = p.response_text ORDER BY p.id",
-    "decisions": "SELECT id, round, kind, subject_id, action, reason, numbers_json"
-    " FROM decisions ORDER BY id",
+    "decisions": "SELECT id, round, kind, subject_id, action, reason, numbers_json FROM decisions"
+    " ORDER BY id",
     "samples": "SELECT version, position, attempt_id, weight FROM samples ORDER BY version, position",
     "proposal samples": "SELECT version, position, proposal_id, weight FROM proposal_samples"
     " ORDER BY version, position",

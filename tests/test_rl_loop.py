@@ -5,13 +5,22 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from loop_driver import imaginative, self_play, small_run
 
 from actors.arena import Arena
 from actors.engines import scripted
+from actors.engines.base import Weights
+from actors.engines.serving import ServedEngine
+from actors.runtime import InlineRuntime
+from actors.solver import Solver
+from actors.verifier import Verifier
 from memory.artefacts import fetch_model
 from memory.reader import RunReader
+from protocols.domain import make_domain
+from protocols.iteration import play_of, start_of
+from protocols.records import Book, Purpose, Split
 from protocols.settings import RunSettings
 
 
@@ -40,6 +49,25 @@ def test_groups_are_compared_and_learned(tmp_path: Path, recipe: str) -> None:
             assert (row["weight"] > 0) <= (row["reward"] == 1.0) and (row["weight"] < 0) <= (
                 row["reward"] == 0.0
             )
+
+
+def test_a_prompt_without_room_has_no_reward_and_is_counted(tmp_path: Path) -> None:
+    settings = small_run()
+    domain = make_domain(settings)
+    task = domain.tasks(Split.TRAIN, "single", 1)[0]
+    play = play_of(1, 1, 0, Purpose.COLLECT, start_of(task, Book.OPEN), task, 2)
+    engine = InlineRuntime().spawn("engine", ServedEngine, settings, str(fetch_model("tiny-random")))
+    group = Solver(settings, engine).play([play], Weights(version=0, path=""))[0]
+    cut = msgspec.structs.replace(group.attempts[0], finish="no_room")
+    group = msgspec.structs.replace(group, attempts=(cut, group.attempts[1]))
+    verifier = Verifier(settings)
+    (judged,), _ = verifier.judge([group], {task.id: task})
+    verifier.close()
+    first, second = judged.verdicts
+    assert (first.reward, first.category) == (None, "no_room") and "leaves no room" in (
+        first.infra_error or ""
+    )
+    assert second.reward is not None
 
 
 def played(tmp_path: Path, settings: RunSettings) -> tuple[RunSettings, Path]:

@@ -27,7 +27,7 @@ class Completion(Record):
     logprobs: tuple[float, ...]
     prefilled: int
     prompt_tokens: int
-    finish: str  # stop (stop string or end of turn), length
+    finish: str  # stop (stop string or end of turn), length, no_room (the prompt fills the context)
 
 
 class Weights(Record):

@@ -97,7 +97,7 @@ class TransformersEngine:
         began = time.monotonic()
         self._set_threads()
         rows = self._encode(requests)
-        for family in _families(rows):
+        for family in _families([row for row in rows if row.limit > 0]):
             self._play(family, began + self._settings.deadline_s, progress)
         self._totals["seconds"] += time.monotonic() - began
         self._totals["tokens"] += sum(len(row.sampled) for row in rows)
@@ -194,18 +194,14 @@ class TransformersEngine:
             if key not in known:
                 known[key] = encode_prompt(self.tokenizer, request.prompt)
             prompt, prefill = known[key]
-            room = context - len(prompt) - len(prefill)
-            if room < 1 or not prompt:
-                raise EngineError(
-                    f"request {request.id}: prompt of {len(prompt) + len(prefill)} tokens leaves no room in "
-                    f"the model's context of {context}; shorten the prompt or choose another model.name"
-                )
-            limit = min(request.sampling.max_tokens, room)
+            # One prompt that is too long costs its own answers, not the run: its rows are never played.
+            limit = min(request.sampling.max_tokens, context - len(prompt) - len(prefill)) if prompt else 0
             rows.append(_Row(position, request, prompt, prefill, limit, generator_of(request.seed)))
         return rows
 
     def _completion(self, row: _Row) -> Completion:
-        said = row.sampled[:-1] if row.sampled[-1] in self._ends else row.sampled
+        ended = bool(row.sampled) and row.sampled[-1] in self._ends
+        said = row.sampled[:-1] if ended else row.sampled
         prefill = row.request.prompt.prefill
         text = self._watch.decode(row.prefill + said)
         if not text.startswith(prefill):  # tokenizers that do not give back what they were given
@@ -217,8 +213,13 @@ class TransformersEngine:
             logprobs=tuple(row.logprobs),
             prefilled=len(row.prefill),
             prompt_tokens=len(row.prompt),
-            finish="stop" if self._stopped(row) else "length",
+            finish=self._finish(row),
         )
+
+    def _finish(self, row: _Row) -> str:
+        if row.limit < 1:
+            return "no_room"
+        return "stop" if self._stopped(row) else "length"
 
     # ---- this machine and this model ----
 

@@ -306,7 +306,7 @@ class Trainee:
             (inner / "plain.json").write_bytes(msgspec.json.encode(state["plain"]))
             update = msgspec.structs.replace(update, checksum=checkpoints.weights_checksum(folder))
             (folder / _UPDATE).write_bytes(msgspec.json.encode(update))
-        checkpoints.prune(self.run_dir, self.settings.keep_states)
+        checkpoints.prune(self.run_dir, self.settings.keep_states, self.settings.keep_versions)
         self.model_path = checkpoints.path_of(self.run_dir, self.version)
         self.checksum = update.checksum
         heap.give_back()

@@ -52,14 +52,12 @@ class SandboxPool:
     def __init__(self, settings: SandboxSettings, *, without: Sequence[str] = ()) -> None:
         self.settings = settings
         self._without = tuple(without)
+        self._modules: tuple[str, ...] = ()  # that the slots have loaded
         self._lock = threading.Lock()
         self._slots: list[Slot] = []
         count = settings.workers or default_workers()
         try:
-            for core in cores(count):  # all start at the same time ...
-                self._slots.append(Slot(settings, without, core))
-            for slot in self._slots:  # ... and are waited for together
-                self.layers = slot.start()
+            self._fill(cores(count))
             if not settings.allow_weaker:
                 isolation.insist(self.layers)
         except BaseException:
@@ -69,21 +67,43 @@ class SandboxPool:
     def run(self, programs: Sequence[Program]) -> list[Outcome]:
         """The outcomes of the programs, in their order. An interrupted pool is closed.
 
+        Programs that need the same modules run together: helpers that have others are started anew.
+
         Raises:
             SandboxError: the pool is closed, or a helper cannot be replaced.
         """
         with self._lock:
             if not self._slots:
                 raise SandboxError("sandbox: the pool is closed; make a new one")
+            outcomes: dict[int, Outcome] = {}
             try:
-                return _Round(self._slots, self._replace, programs).play()
+                for modules in sorted({p.modules for p in programs}, key=lambda m: (m != self._modules, m)):
+                    chosen = [i for i, program in enumerate(programs) if program.modules == modules]
+                    self._load(modules)
+                    played = _Round(self._slots, self._replace, [programs[i] for i in chosen]).play()
+                    outcomes.update(zip(chosen, played))
             except BaseException:
                 self.close()  # what is still under way must not answer the next call
                 raise
+        return [outcomes[i] for i in range(len(programs))]
+
+    def _fill(self, cores: Sequence[int | None]) -> None:
+        for core in cores:  # all start at the same time ...
+            self._slots.append(Slot(self.settings, self._without, core, self._modules))
+        for slot in self._slots:  # ... and are waited for together
+            self.layers = slot.start()
+
+    def _load(self, modules: tuple[str, ...]) -> None:
+        """Have helpers with exactly these modules."""
+        if modules != self._modules:
+            cores = [slot.core for slot in self._slots]
+            self.close()
+            self._modules = modules
+            self._fill(cores)
 
     def _replace(self, slot: Slot) -> Slot:
         slot.kill()
-        fresh = Slot(self.settings, self._without, slot.core)
+        fresh = Slot(self.settings, self._without, slot.core, self._modules)
         self._slots[self._slots.index(slot)] = fresh
         fresh.start()
         return fresh

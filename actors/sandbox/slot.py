@@ -29,13 +29,21 @@ DEPTH = 2  # programs at a slot: the one that runs, and the next, so that it nev
 
 
 class Slot:
-    """One warden with its zygote, on one `core` or any. `start`, then `send` and `receive`; `kill` always."""
+    """One warden with its zygote, on one `core` or any. `start`, then `send` and `receive`; `kill` always.
+
+    `modules` are loaded into the process that programs are forked from; the import policy is off then.
+    """
 
     def __init__(
-        self, settings: SandboxSettings, without: Sequence[str] = (), core: int | None = None
+        self,
+        settings: SandboxSettings,
+        without: Sequence[str] = (),
+        core: int | None = None,
+        modules: Sequence[str] = (),
     ) -> None:
         self.settings = settings
-        self.without = list(without)
+        self.without = [*without, *(["import policy"] if modules and "import policy" not in without else [])]
+        self.modules = list(modules)
         self.core = core
         self.queue: deque[int] = deque()  # ticket numbers of the programs sent, oldest first
         self.deadline = float("inf")  # of the oldest, on the monotonic clock
@@ -87,6 +95,7 @@ class Slot:
                 marshal.dumps(
                     limits
                     | {"without": self.without, "scratch": self._scratch, "bpf": bpf, "bpf_missing": missing}
+                    | {"modules": self.modules}
                 ),
             )
         )

@@ -85,6 +85,9 @@ class Warden:
                 **{k: os.environ[k] for k in ("LD_LIBRARY_PATH",) if k in os.environ},
                 "PYTHONHASHSEED": "0",
                 "PYTHONDONTWRITEBYTECODE": "1",
+                "OPENBLAS_NUM_THREADS": "1",  # for modules: a thread would be lost in the fork
+                "OMP_NUM_THREADS": "1",
+                "MKL_NUM_THREADS": "1",
             },
         )
         theirs.close()
@@ -95,6 +98,8 @@ class Warden:
             "bpf_missing": settings["bpf_missing"],
             "real_uid": real_uid,
             "single_id": single_id,
+            "modules": settings["modules"],
+            "path": sys.path if settings["modules"] else [],
         }
         assert process.stdin is not None
         process.stdin.write(json.dumps(options).encode() + b"\n")

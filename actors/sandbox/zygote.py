@@ -8,11 +8,15 @@ It confines itself once, then forks one child per program on request. Frames on 
     ← K            kill it now, and everything it started
     → D            it is gone: wait status, CPU seconds
 
+Modules that programs ask for are loaded before it confines itself: afterwards there is no file to load from.
+Without any, a program finds only harmless parts of the standard library.
+
 The zygote is the first process of its pid namespace where there is one, so `kill(-1)` reaches exactly the
 program and all it left behind. Standard library only. Does not cover: what the child does (`runner`).
 """
 
 import gc
+import importlib
 import json
 import os
 import select
@@ -41,6 +45,7 @@ class Zygote:
     def confine(self) -> None:
         """Apply every layer that is wanted and possible, in the order in which they allow each other."""
         options, without = self.options, self.options["without"]
+        loaded_mb = _address_space_mb() if options["modules"] else 0
 
         def layer(name: str, apply: Callable[[], object]) -> bool:
             if name in without:
@@ -72,7 +77,7 @@ class Zygote:
         layer("no new privileges", confine.no_new_privileges)
         layer("landlock", lambda: confine.landlock([], [self.scratch]))
         layer("not dumpable", confine.hide)
-        layer("rlimits", lambda: confine.limit(options["memory_mb"], options["file_mb"]))
+        layer("rlimits", lambda: confine.limit(options["memory_mb"] + loaded_mb, options["file_mb"]))
         confine.die_with_parent()
         if options["bpf"]:
             layer("seccomp", lambda: self._prove_filter(bytes.fromhex(options["bpf"])))
@@ -181,6 +186,11 @@ class Zygote:
         runner.run(channel, self.package, self.guard)
 
 
+def _address_space_mb() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE") >> 20
+
+
 def _empty(folder: str) -> None:
     """Remove everything in a folder without following links."""
     with os.scandir(folder) as entries:
@@ -200,6 +210,10 @@ def main(arguments: list[str]) -> None:
     # `random` would draw a new seed in every child: programs start from the same state instead.
     os.register_at_fork = lambda **hooks: None
     imports.preload("import policy" not in options["without"])
+    path, sys.path = sys.path, [*sys.path, *options["path"]]
+    for name in options["modules"]:
+        importlib.import_module(name)
+    sys.path = path
     import random
 
     random.seed(0)

@@ -1,4 +1,4 @@
-"""Commands about data: tasks, grade, obfuscate."""
+"""Commands about data: tasks, grade, rows, obfuscate."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,11 @@ from typing import Annotated
 import typer
 
 from experiments.commands.runs import JsonOption, QuietOption, SetOption
+
+DocumentationOption = Annotated[
+    Path | None,
+    typer.Option(metavar="API_DOC", help="SE-Bench's api_doc.jsonl: the file of tasks holds its own rows."),
+]
 
 
 def tasks(
@@ -33,9 +38,15 @@ def tasks(
 
 
 def grade(
-    tasks_file: Annotated[Path, typer.Argument(metavar="TASKS", help="From `taskspace tasks`.")],
+    tasks_file: Annotated[
+        Path, typer.Argument(metavar="TASKS", help="From `taskspace tasks`; or SE-Bench's own rows.")
+    ],
     answers_file: Annotated[Path, typer.Argument(metavar="ANSWERS", help="JSON lines: task_id, response.")],
     out: Annotated[Path | None, typer.Option(help="Verdicts as JSON lines; stdout by default.")] = None,
+    grader: Annotated[
+        str, typer.Option(help="strict; or for SE-Bench's rows: authors (as published), both.")
+    ] = "strict",
+    documentation: DocumentationOption = None,
     set_: SetOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -46,16 +57,42 @@ def grade(
     Examples:
       taskspace grade tasks.jsonl answers.jsonl --out verdicts.jsonl
       taskspace grade tasks.jsonl answers.jsonl --set sandbox.wall_s=2 --json
+      taskspace grade --grader both --documentation api_doc.jsonl single_test.jsonl answers.jsonl
     """
     from experiments import grade as grading
     from protocols.errors import SettingError
 
-    summary = grading.command(tasks_file, answers_file, out, set_ or (), quiet, as_json)
+    summary = grading.command(
+        tasks_file, answers_file, out, set_ or (), quiet, as_json, grader, documentation
+    )
     if summary.broken:
         raise SettingError(
             f"grade: {len(summary.broken)} broken lines were passed over, {summary.answers} answers are "
             f"graded; correct the lines named above"
         )
+
+
+def rows(
+    files: Annotated[list[Path], typer.Argument(metavar="ROWS", help="SE-Bench's own rows, as they are.")],
+    documentation: Annotated[Path, typer.Option(metavar="API_DOC", help="SE-Bench's api_doc.jsonl.")],
+    out: Annotated[Path | None, typer.Option(help="Marks of every usable row, as JSON lines.")] = None,
+    set_: SetOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check SE-Bench's own files: lines that are broken, and rows whose own program gives another truth.
+
+    Nothing is changed or dropped. Exit code 1 when a line cannot be used.
+
+    \b
+    Examples:
+      taskspace rows train.jsonl single_test.jsonl --documentation api_doc.jsonl
+      taskspace rows single_test.jsonl --documentation api_doc.jsonl --out marks.jsonl --json
+    """
+    from experiments import rows as checking
+
+    if not checking.command(files, documentation, out, set_ or (), quiet, as_json):
+        raise typer.Exit(1)
 
 
 def obfuscate(

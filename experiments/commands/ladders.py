@@ -9,20 +9,38 @@ from experiments.commands.runs import RUNS, QuietOption, RunsOption, SetOption
 
 
 def ladder(
-    preset: Annotated[str, typer.Argument(help="quickstart, smoke, laptop, or a YAML file.")] = "quickstart",
-    recipes: Annotated[str, typer.Option(help="Recipes, comma-separated.")] = "closed-sft,open-sft",
+    preset: Annotated[
+        str, typer.Argument(help="sebench; or quickstart, smoke, laptop, or a YAML file.")
+    ] = "quickstart",
+    recipes: Annotated[
+        str, typer.Option(help="Of a preset: recipes, comma-separated.")
+    ] = "closed-sft,open-sft",
+    scale: Annotated[str, typer.Option(help="Of sebench: laptop, paper, or a YAML file.")] = "laptop",
+    rows: Annotated[
+        str, typer.Option(help="Of sebench: parts (main, volume, gap, noise) or rows, comma-separated.")
+    ] = "main,volume,gap,noise",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Of sebench: check every row, estimate memory and time.")
+    ] = False,
     seeds: Annotated[str, typer.Option(help="Seeds, comma-separated.")] = "1,2,3",
-    out: Annotated[Path | None, typer.Option(help="Write the Markdown table here, too.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the Markdown table here, too; of sebench, a folder.")
+    ] = None,
     set_: SetOption = None,
     runs: RunsOption = RUNS,
     quiet: QuietOption = False,
 ) -> None:
     """Play recipes over seeds and print their table; complete runs are not played again.
 
+    `sebench` is the ladder of that paper: every method, ablation and sweep, with its table and plots.
+
     \b
     Examples:
       taskspace ladder quickstart
       taskspace ladder quickstart --recipes selfplay-sft --seeds 1,2 --out table.md
+      taskspace ladder sebench --seeds 0,1,2 --out results
+      taskspace ladder sebench --rows closed-sft,open-sft --seeds 0
+      taskspace ladder sebench --scale paper --dry-run
     """
     from experiments.ladders import internalise
     from protocols.errors import SettingError
@@ -31,11 +49,53 @@ def ladder(
         numbers = [int(s) for s in seeds.split(",")]
     except ValueError:
         raise SettingError(f"--seeds {seeds}: whole numbers with commas between them, e.g. 1,2,3") from None
-    names = [name.strip() for name in recipes.split(",")]
-    table = internalise.table(internalise.play(preset, names, numbers, list(set_ or []), runs, quiet))
+    if preset == "sebench":
+        _sebench(scale, _names(rows), numbers, list(set_ or []), runs, out, dry_run, quiet)
+        return
+    played = internalise.play(preset, _names(recipes), numbers, list(set_ or []), runs, quiet)
+    table = internalise.table(played)
     if out is not None:
-        try:
-            out.write_text(table + "\n", encoding="utf-8")
-        except OSError as error:
-            raise SettingError(f"--out {out}: {error.strerror}; choose another file") from None
+        _write(out, table)
     print(table)
+
+
+def _sebench(
+    scale: str,
+    rows: list[str],
+    seeds: list[int],
+    overrides: list[str],
+    runs: Path,
+    out: Path | None,
+    dry_run: bool,
+    quiet: bool,
+) -> None:
+    from experiments.ladders.sebench import dry, playing, plots, reading
+    from experiments.ladders.sebench.table import table
+
+    chosen = playing.chosen(rows)
+    if dry_run:
+        print(dry.report(scale, chosen, overrides))
+        return
+    runs = runs / f"sebench-{Path(scale).stem}"
+    playing.play(scale, chosen, seeds, overrides, runs, quiet)
+    found = reading.of_rows(runs, chosen, seeds)
+    measured = playing.measure(scale, chosen, seeds[0], overrides, runs, quiet)
+    text = table(found, measured)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        _write(out / "table.md", text)
+        plots.draw(found, out)
+    print(text)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
+def _write(path: Path, text: str) -> None:
+    from protocols.errors import SettingError
+
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SettingError(f"--out {path}: {error.strerror}; choose another file") from None

@@ -72,6 +72,13 @@ class ZwcDomain:
         )
         return [(task, [self.documentation[t] for t in task.topics]) for task in shown]
 
+    @cached_property
+    def _compositions(self) -> list[tuple[Task, list[str]]]:
+        """Worked examples that combine functions, shown with tasks that do."""
+        count = self.settings.multi_demonstrations
+        shown = bank.demonstrations(self.library, count, self.settings.seed, self._chosen, "multi")
+        return [(task, [self.documentation[t] for t in task.topics]) for task in shown]
+
     def topics(self) -> Sequence[str]:
         return tuple(self.library.entries[n] for n in self._chosen)
 
@@ -86,7 +93,8 @@ class ZwcDomain:
         prompt = self.learning_prompt(task, start, book)
         if book is Book.CLOSED:
             return prompt
-        return prompts.worked(prompt, task, self.settings.package, self._demonstrations)
+        shown = self._demonstrations if task.kind == "single" else self._demonstrations + self._compositions
+        return prompts.worked(prompt, task, self.settings.package, shown)
 
     def learning_prompt(self, task: Task, start: Start, book: Book) -> Prompt:
         docs = [self.documentation[t] for t in task.topics] if book is Book.OPEN else []

@@ -80,9 +80,17 @@ def build_tasks(
     return made
 
 
-def demonstrations(library: Named, count: int, seed: int, exclude: Sequence[str] = ()) -> list[Task]:
+def demonstrations(
+    library: Named, count: int, seed: int, exclude: Sequence[str] = (), kind: str = "single"
+) -> list[Task]:
     """Tasks of functions that are not in `exclude`, for worked examples: the plainest there are."""
     free = [n for n in NAMES if n not in exclude and n in library.entries]
+    if kind == "multi":
+        offered = compositions.offers(free)
+        leads = [name for name in free if compositions.shapes(name, offered)]
+        leads = rng_of(seed, "demonstrations", kind).sample(leads[: 3 * count], min(count, len(leads)))
+        made = (_multi(library, name, offered, Split.TRAIN, 0, seed, set()) for name in leads)
+        return [task for task in made if task is not None]
     chosen = rng_of(seed, "demonstrations").sample(free[: 3 * count], count)
     return build_tasks(library, chosen, Split.TRAIN, "single", 1, seed)
 

@@ -1,0 +1,75 @@
+"""Plays the ladder: each row and seed a run folder, in an order in which everything needed is there.
+
+A complete run is not played again, one that was stopped goes on; so does the ladder after any interruption.
+Does not cover: what came out (`reading`).
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from experiments import audit, config, runs, summary
+from experiments.ladders.sebench import scales
+from experiments.ladders.sebench.rows import ROWS, Row, folder_of
+from memory import checkpoints
+from protocols.errors import SettingError, TaskspaceError
+
+
+def chosen(names: Sequence[str]) -> list[Row]:
+    """Rows by name or by part (main, volume, gap, noise), and what they need, in the ladder's order.
+
+    Raises:
+        SettingError: a name is unknown.
+    """
+    parts = {row.part for row in ROWS.values()}
+    wanted: set[str] = set()
+    for name in names:
+        found = {row.name for row in ROWS.values() if name in (row.name, row.part)}
+        if not found:
+            raise SettingError(
+                f"--rows {name}: unknown; choose among the parts {', '.join(sorted(parts))}, "
+                f"and the rows {', '.join(ROWS)}"
+            )
+        wanted |= found
+    needed = set(wanted)
+    while needed:
+        needed = {name for row in needed for name in ROWS[row].needs} - wanted
+        wanted |= needed
+    return [row for row in ROWS.values() if row.name in wanted]
+
+
+def play(
+    scale: str, rows: Sequence[Row], seeds: Sequence[int], overrides: list[str], runs_dir: Path, quiet: bool
+) -> None:
+    """Play what is not complete, seed by seed.
+
+    Raises:
+        TaskspaceError: a run failed or was stopped, or an audit found something; what is there is kept.
+    """
+    sizes = scales.load(scale)
+    for seed in seeds:
+        folders = {name: folder_of(runs_dir, name, seed) for name in ROWS}
+        for row in rows:
+            folder = folders[row.name]
+            if not summary.load(folder).get("finished"):
+                settings = scales.settings_of(sizes, row, seed, overrides, folders)
+                there = (folder / "run.db").is_file()
+                if there:
+                    config.require_resumable(config.load_file(folder / "config.yaml"), settings, str(folder))
+                if runs.execute(runs.Prepared(settings, folder, resumed=there), quiet=quiet):
+                    raise TaskspaceError(f"ladder: stopped in {folder}; the same command goes on from there")
+            _prove(folder)
+
+
+def _prove(folder: Path) -> None:
+    """Audit a complete run, once, and let go of what only a continuation would need."""
+    proof = folder / "audit.json"
+    if not proof.is_file():
+        found = audit.audit(folder)
+        proof.write_bytes(msgspec.json.encode(found))
+        for version in checkpoints.versions(folder):
+            shutil.rmtree(checkpoints.path_of(folder, version) / checkpoints.STATE, ignore_errors=True)
+        if not found.clean:
+            raise TaskspaceError(f"ladder: {audit.text(found)}".replace("\n", "; "))

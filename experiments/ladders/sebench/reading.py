@@ -1,0 +1,113 @@
+"""What came out of the ladder's runs: accuracy by kind of task with intervals, its course, errors, noise.
+
+Everything is read from the run folders' stores, so that the figures can be checked and drawn again without
+playing. Does not cover: how they are shown (`table`, `plots`).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments import audit, summary
+from experiments.ladders.sebench.rows import Row, folder_of
+from experiments.metrics import bootstrap
+from memory.reader import RunReader
+from protocols.records import Record
+
+_ANSWERS = """
+SELECT g.round, t.id AS task, t.kind, a.reward,
+  coalesce(json_extract(a.evidence_json, '$.error'), a.category) AS error FROM attempts a
+JOIN groups g ON g.id = a.group_id JOIN tasks t ON t.id = g.task_id
+WHERE g.purpose = 'evaluate' AND g.book = 'closed' AND a.reward IS NOT NULL ORDER BY g.round, a.seq
+"""
+
+
+class Share(Record):
+    """A mean over tasks with its 95 % bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+    tasks: int
+
+
+class Figures(Record):
+    """One complete run. Shares by kind: single, multi."""
+
+    row: str
+    seed: int
+    after: dict[str, Share]
+    course: dict[str, list[tuple[int, float]]]  # accuracy by round, before the first included if measured
+    answers: int  # judged after the last round
+    errors: dict[str, int]  # of them, most frequent first
+    samples: int  # learned, summed over updates
+    steps: int
+    metrics: dict[str, float]  # of reinforcement learning, averaged over updates
+    noise: dict[str, Any]  # of proposals: known, wrong, share
+    seconds: float
+    findings: int  # of the audit
+
+
+def share(tasks: Sequence[float]) -> Share:
+    """Of each task's mean reward."""
+    low, high = bootstrap(tasks)
+    return Share(mean=sum(tasks) / len(tasks), low=low, high=high, tasks=len(tasks))
+
+
+def over_seeds(found: Sequence[Share | None]) -> Share | None:
+    """One seed's share as it is; of several, the mean with a bootstrap interval over seeds."""
+    there = [one for one in found if one is not None]
+    if len(there) < 2:
+        return there[0] if there else None
+    means = [one.mean for one in there]
+    low, high = bootstrap(means)
+    return Share(mean=sum(means) / len(means), low=low, high=high, tasks=there[0].tasks)
+
+
+def figures(folder: Path, row: str, seed: int) -> Figures:
+    """The figures of a complete run's folder."""
+    told = summary.load(folder)
+    with RunReader(folder) as reader:
+        answers = reader.rows(_ANSWERS)
+        updates = reader.updates()
+    last = max(a["round"] for a in answers)
+    rewards: dict[tuple[int, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for a in answers:
+        rewards[a["round"], a["kind"]][a["task"]].append(a["reward"])
+    means = {key: [sum(r) / len(r) for r in tasks.values()] for key, tasks in rewards.items()}
+    kinds = sorted({kind for _, kind in means}, reverse=True)  # single before multi
+    return Figures(
+        row=row,
+        seed=seed,
+        after={kind: share(means[last, kind]) for kind in kinds},
+        course={
+            kind: [(r, sum(m) / len(m)) for (r, k), m in sorted(means.items()) if k == kind] for kind in kinds
+        },
+        answers=sum(a["round"] == last for a in answers),
+        errors=dict(
+            Counter(a["error"] for a in answers if a["round"] == last and a["reward"] < 1).most_common()
+        ),
+        samples=sum(u["samples"] for u in updates),
+        steps=sum(u["steps"] for u in updates),
+        metrics=_mean([u["metrics"] for u in updates]),
+        noise=told["proposal_noise"],
+        seconds=told["seconds"],
+        findings=len(audit.audit(folder).findings),
+    )
+
+
+def of_rows(runs_dir: Path, rows: Sequence[Row], seeds: Sequence[int]) -> dict[str, list[Figures]]:
+    """Figures of the complete runs that are there."""
+    found: dict[str, list[Figures]] = {}
+    for row in rows:
+        for seed in seeds:
+            folder = folder_of(runs_dir, row.name, seed)
+            if summary.load(folder).get("finished"):
+                found.setdefault(row.name, []).append(figures(folder, row.name, seed))
+    return found
+
+
+def _mean(found: Sequence[dict[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for one in found for name in one)
+    return {n: sum(one[n] for one in found if n in one) / sum(n in one for one in found) for n in names}
