@@ -91,7 +91,7 @@ def _subject(
             return _of_run(folder, version, overrides, quiet)
     if version is not None:
         raise SettingError(f"--version {version}: {model} is not a run folder; leave --version out")
-    settings = config.load(preset, [f"model.name={model}", *overrides])
+    settings = preflight.with_files(config.load(preset, [f"model.name={model}", *overrides]))
     return settings, preflight.model_folder(settings.model, quiet), 0
 
 
@@ -102,7 +102,7 @@ def _of_run(
     from memory.reader import RunReader
 
     reader = RunReader(folder / "run.db")
-    settings = config.resolve(config.merged(reader.config(), overrides))
+    settings = preflight.with_files(config.resolve(config.merged(reader.config(), overrides)))
     known = [row["version"] for row in reader.rows("SELECT version FROM updates ORDER BY version")]
     chosen = version if version is not None else max(known, default=0)
     if chosen == 0:

@@ -3,8 +3,8 @@
     tasks.jsonl (from `taskspace tasks`)  +  answers.jsonl {"task_id", "response"}
         →  verdicts.jsonl {"task_id", "reward", "category", "evidence", "infra_error", "seconds"}
 
-A task's line carries its hidden cases (`task`) and what its library is built from (`package`). Verdicts
-come in the order of the answers. Does not cover: SE-Bench's own rows and the authors' grader (`grade_rows`),
+A task's line carries its hidden cases (`task`) and what its library is built from (`package`). Verdicts come
+in the order of the answers. Does not cover: SE-Bench's own rows and the authors' grader (`grade_rows`),
 making tasks (`tasks_export`), or asking a model.
 """
 

@@ -6,6 +6,7 @@ the model answers anything sensible, and disks that fill up later (the store say
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 from experiments import memory_use
@@ -31,6 +32,20 @@ def model_folder(settings: ModelSettings, quiet: bool = False) -> Path:
         return artefacts.fetch_model(settings.name, settings.revision, told)
 
 
+def with_files(settings: RunSettings) -> RunSettings:
+    """The settings with the domain's files as a local folder, fetched when they are not there yet.
+
+    Raises:
+        ArtefactError: they do not exist, or cannot be reached.
+    """
+    if not settings.zwc.files:
+        return settings
+    from memory import row_files
+
+    folder = str(row_files.fetch_rows(settings.zwc.files))
+    return settings.model_copy(update={"zwc": settings.zwc.model_copy(update={"files": folder})})
+
+
 def check(settings: RunSettings, runs_dir: Path, model_path: Path) -> None:
     """Everything that can be known before the first role starts.
 
@@ -40,7 +55,8 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path) -> None:
     """
     from protocols.domain import make_domain
 
-    make_domain(settings)
+    for notice in make_domain(settings).notices:
+        print(notice, file=sys.stderr)
     parameters = parameters_of(model_path)
     check_memory(parameters, memory_use.available())
     free = shutil.disk_usage(nearest_existing(runs_dir)).free

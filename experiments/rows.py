@@ -2,8 +2,8 @@
 
 A row holds a NumPy program that its writer gave as the solution (`example_output`). Here it runs in the
 sandbox like an answer, with nothing checked beforehand; what it prints is compared with the row's truth by
-the authors' equality. A row whose program prints something else has a bad program or a bad truth: which, nobody
-knows. It is counted and marked, never dropped.
+the authors' equality. A row whose program prints something else has a bad program or a bad truth: which,
+nobody knows. It is counted and marked, never dropped.
 
 Does not cover: answers of models (`grade_rows`).
 """

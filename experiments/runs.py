@@ -61,7 +61,7 @@ def prepare(preset: str, overrides: list[str], runs_dir: Path, name: str | None)
     Raises:
         SettingError: bad settings, or a run of that name is there.
     """
-    settings = config.load(preset, overrides)
+    settings = preflight.with_files(config.load(preset, overrides))
     if name is None:
         number = 1
         while (runs_dir / f"{settings.preset}-{number}").exists():
@@ -90,7 +90,7 @@ def resume(run_dir: Path, preset: str | None, overrides: list[str]) -> Prepared:
     saved = run_dir / "config.yaml"  # what an earlier --resume settled, such as more rounds
     stored = config.load_file(saved) if saved.is_file() else begun
     if preset is not None:
-        settings = config.load(preset, overrides)
+        settings = preflight.with_files(config.load(preset, overrides))
     elif overrides:
         settings = config.resolve(config.merged(stored.model_dump(mode="json"), overrides))
     else:

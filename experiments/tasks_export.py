@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from experiments import config
+from experiments import config, preflight
 from protocols.domain import make_domain
 from protocols.errors import SettingError
 from protocols.records import Book, Split
@@ -41,7 +41,7 @@ def export(
         SettingError: unknown domain, split, kind or setting; or the file cannot be written.
     """
     asked = [f"domain={domain}"] + ([f"zwc.seed={seed}"] if seed is not None else [])
-    settings = config.resolve(config.merged(DEFAULTS, [*asked, *overrides]))
+    settings = preflight.with_files(config.resolve(config.merged(DEFAULTS, [*asked, *overrides])))
     rows = lines(settings, split, kind, limit)
     if out is None:
         return sum(1 for row in rows if print(json.dumps(row, ensure_ascii=False), flush=False) is None)
@@ -66,6 +66,8 @@ def lines(settings: RunSettings, split: str, kind: str, limit: int | None) -> It
     if kind not in ("single", "multi", "all"):
         raise SettingError(f"--kind {kind}: unknown; choose one of single, multi, all")
     domain: Any = make_domain(settings)
+    for notice in domain.notices:
+        print(notice, file=sys.stderr)
     for task in domain.tasks(Split(split), kind, limit):
         prompt = domain.prompt(task, start_of(task, Book.CLOSED), Book.CLOSED)
         yield {

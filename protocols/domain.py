@@ -34,6 +34,10 @@ class Session(Protocol):
 class Domain(Protocol):
     name: str
 
+    @property
+    def notices(self) -> Sequence[str]:
+        """Lines about its data that whoever starts a run should see."""
+
     def topics(self) -> Sequence[str]:
         """What tasks can be about; accuracy is reported by topic."""
 

@@ -71,6 +71,10 @@ class SandboxSettings(Section):
 
 
 class ZwcSettings(Section):
+    files: str = ""
+    """SE-Bench's own files instead of our task bank: a folder with its rows and api_doc.jsonl, or its id."""
+    grader: Literal["strict", "authors"] = "strict"
+    """What judges the tasks of `files`: the strict grader, or the decisions of the published evaluation."""
     module: str = "numpy"
     """The real module behind the obfuscated package."""
     package: str = "zwc"

@@ -5,9 +5,12 @@ from protocols.settings import RunSettings
 
 
 def _zwc(settings: RunSettings) -> Domain:
+    from protocols.domains.zwc.authors.domain import RowsDomain
     from protocols.domains.zwc.domain import ZwcDomain
 
     grader = settings.verifier
+    if settings.zwc.files:
+        return RowsDomain(settings.zwc, grader.relative_tolerance, grader.absolute_tolerance)
     return ZwcDomain(settings.zwc, grader.relative_tolerance, grader.absolute_tolerance)
 
 

@@ -1,8 +1,8 @@
 """The zwc domain: tasks about an obfuscated library, open or closed book.
 
 It wires the package (`obfuscate`, `documentation`), the task bank (`bank`), the prompts (`prompts`), the
-proposals (`proposals`) and the strict grader (`grading`) behind the `Domain` interface. Grading like the
-SE-Bench authors' evaluation is not covered here.
+proposals (`proposals`) and the strict grader (`grading`) behind the `Domain` interface. The SE-Bench authors'
+own files, and their grader, are `authors`.
 """
 
 import importlib
@@ -29,10 +29,16 @@ from protocols.settings import ZwcSettings
 class ZwcDomain:
     name = "zwc"
 
-    def __init__(self, settings: ZwcSettings, relative: float = 1e-4, absolute: float = 1e-6) -> None:
+    def __init__(
+        self,
+        settings: ZwcSettings,
+        relative: float = 1e-4,
+        absolute: float = 1e-6,
+        library: Library | None = None,
+    ) -> None:
         self.settings = settings
         self.tolerance = (relative, absolute)
-        self.library: Library = obfuscate(settings.module, seed=settings.seed, package=settings.package)
+        self.library = library or obfuscate(settings.module, seed=settings.seed, package=settings.package)
         self._chosen = self._choose()
         self._originals = {v: k for k, v in self.library.entries.items()}
         self._constructors = frozenset(
@@ -49,6 +55,10 @@ class ZwcDomain:
             )
         names = self.settings.names or tuple(known)[: self.settings.functions or None]
         return tuple(names)
+
+    @property
+    def notices(self) -> Sequence[str]:
+        return ()
 
     @cached_property
     def documentation(self) -> dict[str, str]:

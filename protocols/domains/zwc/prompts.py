@@ -35,7 +35,8 @@ def answer(task: Task, package: str) -> str:
     return f"```python\nimport {package}\n\n{task.payload['solution']}\n```"
 
 
-def _history(history: Sequence[Turn], step: Step) -> list[Message]:
+def history_messages(history: Sequence[Turn], step: Step) -> list[Message]:
+    """Earlier answers, each with what is asked next."""
     messages = []
     for turn in history:
         messages.append(Message(role="assistant", content=turn.response))
@@ -52,7 +53,7 @@ def plain(
 ) -> Prompt:
     """The task alone, and the documentation if there is any: closed book is the one without."""
     first = Message(role="user", content=question(task, package, documentation))
-    return Prompt(messages=(SYSTEM, first, *_history(history, step)))
+    return Prompt(messages=(SYSTEM, first, *history_messages(history, step)))
 
 
 def worked(
