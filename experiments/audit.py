@@ -30,7 +30,8 @@ SELECT s.prompt_text AS text, min(s.attempt_id) AS id, prompt.body FROM samples 
 JOIN texts prompt ON prompt.id = s.prompt_text GROUP BY s.prompt_text
 """
 _REWARDED = """
-SELECT id, evidence_json FROM attempts WHERE reward >= 1 AND NOT flipped ORDER BY seq
+SELECT a.id, a.evidence_json, t.topics_json FROM attempts a JOIN groups g ON g.id = a.group_id
+JOIN tasks t ON t.id = g.task_id WHERE a.reward >= 1 AND NOT a.flipped ORDER BY a.seq
 """
 
 
@@ -83,7 +84,9 @@ def audit(run_dir: Path) -> Audit:
     findings += [
         Finding(kind="reward", id=row["id"], detail="no call of the package was traced")
         for row in rewarded
-        if not functions.intersection(json.loads(row["evidence_json"]).get("calls", {}))
+        if not functions.union(json.loads(row["topics_json"])[:1]).intersection(
+            json.loads(row["evidence_json"]).get("calls", {})
+        )
     ]
     return Audit(
         run=run_dir.name,

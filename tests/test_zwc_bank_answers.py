@@ -71,9 +71,11 @@ def run(service: Service, source: str, task: Task) -> Outcome:
 def test_the_banks_answers_are_correct_on_the_obfuscated_package(
     kind: str, library: Library, service: Service
 ) -> None:
-    constructors = frozenset(library.entries[n] for n in CONSTRUCTORS if n in library.entries)
+    makers = {library.entries[n] for n in CONSTRUCTORS}
     for split in Split:
         for task in build_tasks(library, NAMES, split, kind, 2, 7):
+            constructors = frozenset(makers - {task.topics[0]})
+            service._constructors = set(constructors)  # as `Library.blob_about` has it
             outcome = run(service, task.payload["solution"], task)
             expected = [unpack(case["expected"]) for case in task.payload["cases"]]
             verdict = judge(outcome, expected, constructors)

@@ -55,6 +55,7 @@ class Play:
     def normal(self) -> None:
         if self.service is not None:
             self.service.shake = False
+            self.service.forget()
         for _ in self._pass(pack(b"P", self.program), self.cases):
             pass
 

@@ -88,7 +88,7 @@ class _Link:
             _raise(reply[1], reply[2])
         for position, changed in reply[2]:
             arrays[position]._values = changed._values
-        return reply[1]
+        return _Made(self, reply[1], callables) if reply[0] == "made" else reply[1]
 
     def make(self, shape: tuple[int, ...], dtype: str, values: list[Any]) -> Array:
         return self.array(None, shape, dtype, values)
@@ -127,6 +127,18 @@ class _Function:
             shown = inspect.Parameter.empty if default is None else _Default(default)
             parameters.append(inspect.Parameter(name, inspect._ParameterKind(kind), default=shown))
         return inspect.Signature(parameters)
+
+
+class _Made:
+    """A callable that the library made, perhaps from callables of the program, which stay with it."""
+
+    def __init__(self, link: _Link, number: int, callables: list[Callable[..., Any]]) -> None:
+        self._link = link
+        self._number = number
+        self._callables = callables
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._link.ask("invoke", self._number, self._callables, args, kwargs)
 
 
 class _Default:

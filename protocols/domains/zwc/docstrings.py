@@ -154,7 +154,7 @@ def _sentences(text: str) -> list[str]:
 
 _UNUSABLE = re.compile(
     r"\\[a-zA-Z]|\[\d+\]_|\[[A-Z]\w*\d*\]_|https?://|`__?\b|:\w+:`|\b__\w+__\b"
-    r"|sub-?class|array_function|exceptions\.|MaskedArray|matrix object|Array.API"
+    r"|sub-?class|numpy[a-z]|array_function|exceptions\.|MaskedArray|matrix object|Array.API"
     r"|[Vv]ersion \d|deprecated in|MATLAB|Matlab"
 )
 

@@ -13,17 +13,18 @@ import builtins
 import doctest
 import importlib
 import inspect
+import itertools
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 from protocols.domains.zwc import docstrings, examples
-from protocols.domains.zwc.functions import EXAMPLES
+from protocols.domains.zwc.functions import EXAMPLES, sample
 from protocols.domains.zwc.link import open_package
 from protocols.domains.zwc.obfuscate import Library
 from protocols.domains.zwc.scrub import Scrubber
@@ -35,12 +36,13 @@ Length = Literal["brief", "full"]
 _TECHNICAL = """
 out casting order subok like device where dtype copy keepdims initial ddof mean correction method kind stable
 signature extobj overwrite_input axes interpolation sorter period hermitian rcond equal_nan return_index
-return_inverse return_counts sorted
+return_inverse return_counts sorted max_line_width precision suppress_small prefix suffix formatter threshold
+edgeitems floatmode legacy doc excluded cache
 """
 #: Optional parameters that brief signatures leave out: storage and special cases.
 _LEFT_OUT = frozenset(_TECHNICAL.split())
-#: Sample calls of functions that have no example of their own.
-_SAMPLES = {"array": "[1, 2, 3]", "asarray": "[1, 2, 3]"}
+#: Functions whose docstring says no more than which one to use instead.
+_SUCCESSORS = {"trapz": "trapezoid"}
 #: Arguments to try on functions of modules that only compute.
 _HARMLESS = ("math", "cmath", "statistics")
 _TRIED = ["[1.0, 2.0, 6.0]", "0.5", "2.0", "6, 4", "6", "[1.0, 2.0, 6.0], [2.0, 3.0, 9.0]", "2.0, 3, 4.0"]
@@ -102,16 +104,16 @@ class _Writer:
         self.package: ModuleType = open_package(library, service)
 
     def brief(self, original: str) -> str:
-        function = resolve(self.root, original)
+        function = self._function(original)
         doc = docstrings.parse(inspect.getdoc(function) or "")
         listed = parameters(function)
         sentence = docstrings.summary_sentence(doc, self.scrub, [p[0] for p in listed])
         head = self._name(original) + shown(listed, _LEFT_OUT)
-        sample = self._sample(original) or self._short(doc, original)
-        return "\n".join(filter(None, [head, sentence, sample]))
+        example = self._sample(original) or self._short(doc, original)
+        return "\n".join(filter(None, [head, sentence, example]))
 
     def full(self, original: str) -> str:
-        function = resolve(self.root, original)
+        function = self._function(original)
         doc = docstrings.parse(inspect.getdoc(function) or "")
         listed = parameters(function)
         keep = [p[0] for p in listed]
@@ -137,22 +139,33 @@ class _Writer:
 
     def _sample(self, original: str) -> str:
         """A sample call with what it gives; empty if there is none."""
-        if self.library.module == "numpy":
-            candidates = [samples[original]] if original in (samples := EXAMPLES | _SAMPLES) else []
-        else:
-            candidates = _TRIED if self.library.module in _HARMLESS else []
-        names = [p[0] for p in parameters(resolve(self.root, original))]
-        for arguments in candidates:
-            given, call = _with_variables(self._name(original), arguments, names)
-            known = {self.library.package: self.package, **{n: ast.literal_eval(v) for n, v in given.items()}}
+        names = _positional(parameters(self._function(original)))
+        for statements in self._candidates(original):
+            given, call = _with_variables(statements[-1], names) if len(statements) == 1 else ({}, "")
+            lines = [*(f"{n} = {value}" for n, value in given.items()), call] if call else statements
+            known: dict[str, Any] = {self.library.package: self.package}
             try:
-                output = examples.run(call, known)
+                shown = [(line, examples.run(line, known)) for line in lines]
             except (TypeError, ValueError):  # arguments of another kind
                 continue
-            if 0 < len(output) <= _LONGEST:
-                lines = [f">>> {name} = {value}" for name, value in given.items()]
-                return "\n".join([*lines, examples.as_prompt(call, output)])
+            if 0 < len(shown[-1][1]) <= _LONGEST:
+                return "\n".join(examples.as_prompt(*s) for s in shown)
         return ""
+
+    def _candidates(self, original: str) -> list[list[str]]:
+        """Samples to try, as statements."""
+        if self.library.module != "numpy":
+            tried = _TRIED if self.library.module in _HARMLESS else []
+            return [[f"{self._name(original)}({arguments})"] for arguments in tried]
+        try:
+            return [sample(original, self._name)] if original in EXAMPLES else []
+        except KeyError:  # a function that helps, which the package does not offer
+            return []
+
+    def _function(self, original: str) -> Callable[..., Any]:
+        """The real function; where its docstring only names a successor, that one."""
+        successor = _SUCCESSORS.get(original) if self.library.module == "numpy" else None
+        return resolve(self.root, successor or original)
 
     def _short(self, doc: docstrings.Docstring, original: str) -> str:
         """The beginning of the docstring's usable examples up to the first output, if it is short."""
@@ -167,17 +180,23 @@ class _Writer:
         return ""
 
 
-def _with_variables(function: str, arguments: str, names: list[str]) -> tuple[dict[str, str], str]:
+def _positional(listed: list[list[Any]]) -> list[str]:
+    """Names of the parameters that a value without a name can be for."""
+    return [name for name, kind, _ in itertools.takewhile(lambda p: p[1] <= 1, listed)]
+
+
+def _with_variables(sample_call: str, names: list[str]) -> tuple[dict[str, str], str]:
     """A sample call on variables: small models copy literal lists out of an example, but not names.
 
     Returns:
         the literal lists among the positional arguments by parameter name, and the call.
     """
-    call = ast.parse(f"f({arguments})", mode="eval").body
-    assert isinstance(call, ast.Call)
+    call = ast.parse(sample_call, mode="eval").body
+    if not isinstance(call, ast.Call) or isinstance(call.func, ast.Call):
+        return {}, sample_call
     given: dict[str, str] = {}
     for place, argument in enumerate(call.args):
-        name = names[place].lstrip("*") if place < len(names) else ""
+        name = names[place] if place < len(names) else ""
         literal = isinstance(argument, ast.List | ast.Tuple) and all(
             isinstance(n, ast.List | ast.Tuple | ast.Constant | ast.UnaryOp | ast.USub | ast.Load)
             for n in ast.walk(argument)
@@ -185,7 +204,7 @@ def _with_variables(function: str, arguments: str, names: list[str]) -> tuple[di
         if literal and name.isidentifier() and name not in given:
             given[name] = ast.unparse(argument)
             call.args[place] = ast.Name(id=name)
-    return given, f"{function}({', '.join(ast.unparse(a) for a in [*call.args, *call.keywords])})"
+    return given, ast.unparse(call)
 
 
 def _is_other(name: str, value: object) -> bool:

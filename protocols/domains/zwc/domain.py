@@ -124,7 +124,7 @@ class ZwcDomain:
             source=f"{source}\nimport {self.library.package}\n",
             entry_point=task.payload["entry_point"],
             cases=tuple(tuple(unpack(c["args"])) for c in task.payload["cases"]),
-            library=self.library.blob,
+            library=self.library.blob_about(task.topics[0]),
             library_name=self.library.package,
         )
 
@@ -143,7 +143,8 @@ class ZwcDomain:
         if kept and len(outcome.cases) > len(expected):  # it ran before consensus dropped cases
             outcome = msgspec.structs.replace(outcome, cases=tuple(outcome.cases[i] for i in kept))
         relative, absolute = self.tolerance
-        return grading.judge(outcome, expected, self._constructors, relative, absolute, attempt_id=attempt_id)
+        constructors = self._constructors.difference(task.topics[:1])
+        return grading.judge(outcome, expected, constructors, relative, absolute, attempt_id=attempt_id)
 
     def proposer_prompt(self, topic: str, seed: int) -> Prompt:
         shown = []  # the same for every topic, so that an engine computes them once

@@ -1,12 +1,15 @@
 """Which functions of the original library the default package offers, each with a small sample call.
 
 The order goes from common and clearly distinct functions of one list, over two arguments, to tables and
-linear algebra: a run that is about n functions takes the first n. Left out are random numbers, input and
-output, results that are no plain data, aliases of each other, and results that are not unique (signs of
-eigenvectors, order within partitions).
+linear algebra, and then to what is rarely asked for (`further_functions`): a run that is about n functions
+takes the first n. New functions are added at the end, so that the first n stay the same.
 
 Does not cover: what tasks ask about these functions (`bank`).
 """
+
+from collections.abc import Callable
+
+from protocols.domains.zwc.further_functions import FURTHER
 
 #: Original dotted name -> arguments of one small call, as text (Python literals and `float('nan')`).
 EXAMPLES: dict[str, str] = {
@@ -206,10 +209,38 @@ EXAMPLES: dict[str, str] = {
     "linalg.multi_dot": "[[[1, 2]], [[3], [4]], [[5, 6]]]",
     "linalg.vecdot": "[[1, 2], [3, 4]], [[5, 6], [7, 8]]",
     "linalg.matrix_norm": "[[3.0, 0.0], [0.0, 4.0]]",
+    **FURTHER,
 }
 
 #: Original dotted names, in the order in which runs take them.
 NAMES: tuple[str, ...] = tuple(EXAMPLES)
 
-#: Names that merely make arrays: a program that calls nothing else did not use the library.
-CONSTRUCTORS: tuple[str, ...] = ("array", "asarray")
+#: Names that merely make or convert arrays: a program that calls nothing else did not use the library,
+#: unless its task is about the very name.
+CONSTRUCTORS: tuple[str, ...] = (
+    "array",
+    "asarray",
+    "asanyarray",
+    "ascontiguousarray",
+    "asfortranarray",
+    "copy",
+)
+
+
+def sample(name: str, spelled: Callable[[str], str]) -> list[str]:
+    """The sample call of a function as statements, the last of them an expression.
+
+    `spelled` gives the words for a function, from its original dotted name.
+    """
+    text = EXAMPLES[name]
+    filled = text.format_map(_Spelled(spelled, name))
+    return filled.splitlines() if "{f}" in text else [f"{spelled(name)}({filled})"]
+
+
+class _Spelled(dict[str, str]):
+    def __init__(self, spelled: Callable[[str], str], name: str) -> None:
+        super().__init__(f=spelled(name))
+        self._spelled = spelled
+
+    def __missing__(self, name: str) -> str:
+        return self._spelled(name)

@@ -49,11 +49,21 @@ class Library:
     @cached_property
     def blob(self) -> bytes:
         """All that a service needs, compressed. Keep it from programs: it holds the names."""
+        return self._packed(CONSTRUCTORS if self.module == "numpy" else ())
+
+    def blob_about(self, public: str) -> bytes:
+        """The same, for programs about this function: if all it does is make arrays, that is work here."""
+        original = self.originals.get(public)
+        if self.module != "numpy" or original not in CONSTRUCTORS:
+            return self.blob
+        return self._packed([name for name in CONSTRUCTORS if name != original])
+
+    def _packed(self, constructors: Sequence[str]) -> bytes:
         content = {
             "package": self.package,
             "module": self.module,
             "entries": dict(self.entries),
-            "constructors": CONSTRUCTORS if self.module == "numpy" else (),
+            "constructors": constructors,
         }
         return zlib.compress(json.dumps(content).encode(), 9)
 
@@ -135,7 +145,7 @@ def _check(root: ModuleType, name: str) -> None:
 def _default_names(root: ModuleType) -> tuple[str, ...]:
     """The default set of NumPy; of another module, all its public functions."""
     if root.__name__ == "numpy":
-        return (*NAMES, *(name for name in CONSTRUCTORS if name not in NAMES))
+        return NAMES
     offered = getattr(root, "__all__", None) or [n for n in dir(root) if not n.startswith("_")]
     found = [n for n in offered if _is_function(getattr(root, n, None))]
     if not found:

@@ -8,6 +8,8 @@ Messages (`codec`), each a list or tuple beginning with its kind:
 
     call NAME ARGS KWARGS | operate SYMBOL A B | get A KEY | set A KEY VALUE | repr A | str A
     transpose A | wrap DATA | signature NAME            →  ok VALUE CHANGED | error TYPE MESSAGE
+    call NAME ARGS KWARGS, that gives a callable        →  made NUMBER CHANGED
+    invoke NUMBER CALLABLES ARGS KWARGS                 →  as call; CALLABLES are of the call that made it
     question NUMBER ARGS KWARGS (to the client)         →  answer VALUE | failed | another request
 
 `CHANGED` lists the arrays of the request that the library wrote into, by position.
@@ -28,6 +30,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .callables import FAILED, CallableFailed, CallBack, Lost, Made, Proxy, asking
 from .codec import Array, CodecError, decode, encode
 from .scrub import Scrubber
 from .shaking import shaken
@@ -35,9 +38,6 @@ from .signatures import parameters
 
 MAX_ELEMENTS = 4_000_000  # of one array that is sent back; broadcasting makes huge ones for nothing
 MAX_NESTING = 16  # of library calls inside callables inside library calls
-CallBack = Callable[[bytes], bytes]
-FAILED = encode(("failed",))
-_ANSWER = encode(("answer",))[:-2]
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -54,14 +54,6 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "in": operator.contains,
 }
 _OF_ARRAYS = frozenset({"operate", "get", "set", "repr", "str", "transpose"})
-
-
-class _CallableFailed(Exception):
-    """A callable that the program passed raised; the program knows why."""
-
-
-class _Lost(BaseException):
-    """`call_back` raised. No library code in between may take that for an error of its own."""
 
 
 class Service:
@@ -92,8 +84,11 @@ class Service:
         self._scrub = Scrubber(self.package, self.module, content["entries"])
         self._depth = 0
         self._arrays: list[Any] = []  # of the request at hand
+        self._proxies: list[Proxy] = []  # likewise
+        self._made = Made()
         self._kinds: dict[str, Callable[..., Any]] = {
             "call": self._call,
+            "invoke": self._invoke,
             "operate": lambda symbol, a, b: _OPERATORS[symbol](a, b),
             "get": lambda a, key: a[key],
             "set": operator.setitem,
@@ -114,11 +109,11 @@ class Service:
         self._depth += 1
         try:
             return self._reply(request, call_back)
-        except _CallableFailed:
+        except CallableFailed:
             return encode(("error", "RuntimeError", "the callable failed"))
         except CodecError as error:
             return encode(("error", "TypeError", str(error)))
-        except _Lost as lost:
+        except Lost as lost:
             if self._depth > 1:
                 raise
             assert lost.__cause__ is not None
@@ -129,23 +124,26 @@ class Service:
             self._depth -= 1
 
     def _reply(self, request: bytes, call_back: CallBack | None) -> bytes:
-        outer, self._arrays = self._arrays, []
+        outer = self._arrays, self._proxies
+        self._arrays, self._proxies = [], []
         try:
             function = None if call_back is None else partial(self._proxy, call_back)
             kind, *parts = decode(request, self._received, function)
-            arrays = self._arrays
+            arrays, proxies = self._arrays, self._proxies
         finally:
-            self._arrays = outer
+            self._arrays, self._proxies = outer
         if type(kind) is not str or kind not in self._kinds:
             raise CodecError(f"unknown request {kind!r:.40}")
         if kind in _OF_ARRAYS and not arrays:  # nothing else is computed here
             raise CodecError(f"{kind} needs an array")
-        before = [a.tobytes() for a in arrays] if kind in ("call", "set") else []
-        value = self._plain(self._kinds[kind](*parts))
+        before = [a.tobytes() for a in arrays] if kind in ("call", "invoke", "set") else []
+        result = self._kinds[kind](*parts)
         written = [i for i, was in enumerate(before) if arrays[i].tobytes() != was]
-        move = shaken if self.shake and kind == "call" else lambda array: array
+        move = shaken if self.shake and kind != "set" else lambda array: array
         changed = [[i, self._plain(move(arrays[i]))] for i in written]
-        return encode(("ok", value, changed))
+        if kind == "call" and callable(result) and not isinstance(result, type):
+            return encode(("made", self._made.keep(parts[0], result, proxies), changed))
+        return encode(("ok", self._plain(result), changed))
 
     def _received(self, shape: tuple[int, ...], dtype: str, values: list[Any]) -> Any:
         self._arrays.append(self._to_numpy(shape, dtype, values))
@@ -154,28 +152,32 @@ class Service:
     def _call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if type(name) is not str or name not in self._functions:
             raise CodecError(f"unknown function {name!r:.40}")
+        return self._result(name, self._functions[name], args, kwargs)
+
+    def _result(
+        self, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         self.calls.append(name)
-        value = self._functions[name](*args, **kwargs)
+        value = function(*args, **kwargs)
+        if type(value) is str and value.startswith("array("):  # how the library writes an array
+            value = self._named(value)
         return shaken(value) if self.shake and name not in self._constructors else value
 
-    def _proxy(self, call_back: CallBack, number: int) -> Callable[..., Any]:
-        """What stands here for a callable of the program."""
+    def _invoke(
+        self, number: int, callables: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Call what an earlier call made."""
+        with self._made.bound(number, callables) as (name, function):
+            return self._result(name, function, args, kwargs)
 
-        def ask(message: bytes) -> bytes:
-            try:
-                return call_back(message)
-            except BaseException as error:
-                raise _Lost from error
+    def forget(self) -> None:
+        """Drop the callables that the library made: another program begins."""
+        self._made.clear()
 
-        def proxy(*args: Any, **kwargs: Any) -> Any:
-            message = ask(encode(("question", number, self._plain(list(args)), self._plain(kwargs))))
-            while not message.startswith(_ANSWER):
-                if message == FAILED:
-                    raise _CallableFailed
-                message = ask(self.handle(message, call_back))
-            return decode(message, self._to_numpy, None)[1]
-
-        return proxy
+    def _proxy(self, call_back: CallBack, number: int) -> Proxy:
+        ask = asking(number, call_back, self.handle, self._plain, self._to_numpy)
+        self._proxies.append(Proxy(number, ask))
+        return self._proxies[-1]
 
     # Values in and out
 
@@ -232,8 +234,12 @@ class Service:
         return Array(value.shape, str(value.dtype), values)
 
     def _repr(self, array: Any) -> str:
+        return self._named(self._numpy.array_repr(array))
+
+    def _named(self, text: str) -> str:
+        """The text `array(...)` with the name of the package's arrays."""
         name = f"{self.package.upper()}Array"
-        inner = self._numpy.array_repr(array).partition("(")[2]
+        inner = text.partition("(")[2]
         return f"{name}({inner}".replace("\n ", "\n " + " " * (len(name) - len("array")))
 
     def signature(self, name: str) -> list[list[Any]]:

@@ -10,7 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 #: What a sentinel default means, by parameter.
-_MEANT = {"keepdims": "False", "where": "True", "initial": "None", "a_min": "None", "a_max": "None"}
+_MEANT = {
+    "keepdims": "False",
+    "where": "True",
+    "initial": "None",
+    "a_min": "None",
+    "a_max": "None",
+    "pyfunc": "None",
+}
 _POSITIONAL, _FREE, _REST, _KEYWORD, _REST_KEYWORD = range(5)  # as `inspect` numbers the kinds
 _UNKNOWN = [["args", _REST, None], ["kwargs", _REST_KEYWORD, None]]
 _UFUNC_OPTIONS = {

@@ -20,7 +20,7 @@ from protocols.domains.zwc.obfuscate import Library
 from protocols.domains.zwc.service import resolve
 from protocols.errors import SettingError
 
-_PARTS = ("client", "codec", "launcher", "scrub", "service", "shaking", "signatures")
+_PARTS = ("callables", "client", "codec", "launcher", "scrub", "service", "shaking", "signatures")
 _INIT = '''"""{package}: arrays and functions. Its documentation is in ../api_doc.jsonl."""
 
 from .launcher import open_here

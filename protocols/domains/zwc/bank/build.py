@@ -6,23 +6,31 @@ Does not cover: tasks that models propose (`protocols.domains.zwc.proposals`).
 """
 
 import random
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from protocols.domains.zwc.bank import (
+    axes,
+    choosing,
     compositions,
+    conversions,
+    decompositions,
     elementwise,
+    filling,
     making,
     matrices,
+    numbers,
     pairs,
     polynomials,
     reductions,
     sequences,
 )
+from protocols.domains.zwc.bank.aliases import taken_over
 from protocols.domains.zwc.bank.kinds import KINDS
-from protocols.domains.zwc.bank.recipe import Recipe
+from protocols.domains.zwc.bank.recipe import Recipe, definition
 from protocols.domains.zwc.bank.values import OWN
 from protocols.domains.zwc.bank.wording import scenarios, sentence, statement, them
 from protocols.domains.zwc.functions import NAMES
@@ -37,6 +45,10 @@ _TRIES = 200  # draws for one task before the recipe counts as broken
 _FRESH = 60  # of them with a statement that no earlier task has; then all wordings may be used up
 
 
+_FAMILIES = (reductions, sequences, elementwise, pairs, polynomials, making, matrices)
+_FAMILIES += (conversions, filling, choosing, axes, numbers, decompositions)
+
+
 class Named(Protocol):
     """What the bank needs of an obfuscated library."""
 
@@ -48,9 +60,11 @@ class Named(Protocol):
 
 def _recipes() -> dict[str, list[Recipe]]:
     found: dict[str, list[Recipe]] = {name: [] for name in NAMES}
-    for family in (reductions, sequences, elementwise, pairs, polynomials, making, matrices):
+    for family in _FAMILIES:
         for recipe in family.RECIPES:
             found[recipe.name].append(recipe)
+    for recipe in taken_over(found):
+        found[recipe.name].append(recipe)
     return found
 
 
@@ -116,8 +130,10 @@ def _single(library: Named, name: str, split: Split, position: int, seed: int, s
             continue
         seen.add(text)
         parameters = [*scenario.names, *(p for p, _ in recipe.own)]
-        call = f"{library.package}.{library.entries[name]}({recipe.call(scenario.names)})"
-        return _task("single", split, text, (library.entries[name],), parameters, cases, call)
+        topics = tuple(library.entries[n] for n in (name, *recipe.helpers))
+        function, *helpers = (f"{library.package}.{topic}" for topic in topics)
+        statements = recipe.code(scenario.names, function, helpers)
+        return _task("single", split, text, topics, parameters, cases, statements)
     raise AssertionError(f"the recipe of {name} makes no task")
 
 
@@ -153,7 +169,7 @@ def _multi(
         expression = compositions.code(tree, spelled | dict(zip("xy", scenario.names)))
         cases = [{"args": pack(a), "expected": pack(e)} for a, e in zip(arguments, expected)]
         topics = tuple(library.entries[n] for n in called)
-        return _task("multi", split, text, topics, list(scenario.names), cases, expression)
+        return _task("multi", split, text, topics, list(scenario.names), cases, f"return {expression}")
     return None
 
 
@@ -164,13 +180,13 @@ def _task(
     topics: tuple[str, ...],
     parameters: list[str],
     cases: list[dict[str, Any]],
-    expression: str,
+    statements: str,
 ) -> Task:
     payload = {
         "entry_point": "solve",
         "parameters": parameters,
         "cases": cases,
-        "solution": f"def solve({', '.join(parameters)}):\n    return {expression}",
+        "solution": definition("solve", parameters, statements),
     }
     return Task(
         id=digest("zwc", kind, text, topics, payload),
@@ -214,7 +230,8 @@ def side(args: list[Any]) -> Split:
 
 def truth(recipe: Recipe, args: list[Any]) -> Any:
     """What the real function gives."""
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of names that the library will give up
         return to_plain(recipe.evaluate(args))
 
 

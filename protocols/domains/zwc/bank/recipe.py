@@ -4,12 +4,18 @@ A row names the function, what comes in, and what is asked, in words for trainin
 Slots of the words: {them} is the scenario's noun ("the temperatures"), {x}, {y}, {z} are the scenario's
 parameters, and every other slot is a parameter of the row's own.
 
+Where one call is not the whole answer (a function that writes into its argument, results that are no plain
+data or not unique), a row has a body: statements with slots for the parameters, {f} for the function, and
+any other name for a function that helps ("{array}").
+
 Does not cover: scenarios and sentences (`wording`), drawing arguments (`values`), tasks (`build`).
 """
 
+import string
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from operator import attrgetter
 from typing import Any
 
@@ -28,16 +34,26 @@ class Recipe:
     how: str  # arguments of the call, with slots
     extra: str  # words for the parameters of its own
     least: int  # shortest legal list
+    body: str = ""  # statements instead of one call, with slots
 
     def phrases(self, split: Split) -> tuple[str, ...]:
         return self.train if split is Split.TRAIN else self.test
 
-    def call(self, names: Sequence[str]) -> str:
-        """The call's arguments as code; `names` are the scenario's parameters."""
+    @cached_property
+    def helpers(self) -> tuple[str, ...]:
+        """Original names of the other functions that its answer calls, in order."""
+        slots = [slot for _, slot, _, _ in string.Formatter().parse(self.body) if slot]
+        known = {"f", "x", "y", "z", *(p for p, _ in self.own)}
+        return tuple(dict.fromkeys(slot for slot in slots if slot not in known))
+
+    def code(self, names: Sequence[str], function: str, helpers: Sequence[str]) -> str:
+        """The answer as statements, with these names for the scenario's parameters and the functions."""
         own = [p for p, _ in self.own]
-        if not self.how:
-            return ", ".join([*names, *own])
-        return self.how.format(**dict(zip("xyz", names)), **{p: p for p in own})
+        slots = dict(zip("xyz", names)) | {p: p for p in own}
+        if self.body:
+            return self.body.format(**slots, f=function, **dict(zip(self.helpers, helpers)))
+        arguments = self.how.format(**slots) if self.how else ", ".join([*names, *own])
+        return f"return {function}({arguments})"
 
     def evaluate(self, args: Sequence[Any]) -> Any:
         """What the real function gives on these arguments."""
@@ -45,14 +61,21 @@ class Recipe:
 
 
 def row(
-    name: str, inputs: str, train: str, test: str, how: str = "", extra: str = "", least: int = 1
+    name: str,
+    inputs: str,
+    train: str,
+    test: str,
+    how: str = "",
+    extra: str = "",
+    least: int = 1,
+    body: str = "",
 ) -> Recipe:
     """A recipe from short text: `inputs` is a kind and own parameters ("reals k=index"); phrases are
-    separated by semicolons. Without `how` the call takes all parameters in order.
+    separated by semicolons. Without `how` and `body` the call takes all parameters in order.
     """
     kind, *own = inputs.split()
     named = [(p, g) for p, _, g in (o.partition("=") for o in own)]
-    return Recipe(name, kind, tuple(named), _split(train), _split(test), how, extra, least)
+    return Recipe(name, kind, tuple(named), _split(train), _split(test), how, extra, least, body)
 
 
 def each(name: str, inputs: str, what: str, least: int = 1, **more: str) -> Recipe:
@@ -83,11 +106,18 @@ def both(name: str, inputs: str, what: str, least: int = 1, **more: str) -> Reci
 @cache
 def _compiled(recipe: Recipe, arity: int) -> Callable[..., Any]:
     names = ["x", "y", "z"][:arity]
-    parameters = ", ".join([*names, *(p for p, _ in recipe.own)])
+    known: dict[str, Any] = {name: attrgetter(name)(np) for name in recipe.helpers}
+    known["function"] = attrgetter(recipe.name)(np)
+    statements = recipe.code(names, "function", recipe.helpers)
     # The text is a row of our own tables, and the same code that solutions show.
-    return eval(
-        f"lambda {parameters}: function({recipe.call(names)})", {"function": attrgetter(recipe.name)(np)}
-    )
+    exec(definition("solve", [*names, *(p for p, _ in recipe.own)], statements), known)
+    made: Callable[..., Any] = known["solve"]
+    return made
+
+
+def definition(name: str, parameters: Sequence[str], statements: str) -> str:
+    """A function of these statements, as code."""
+    return f"def {name}({', '.join(parameters)}):\n" + textwrap.indent(statements, "    ")
 
 
 def tables(name: str, noun: str, whole: bool = True) -> list[Recipe]:

@@ -186,6 +186,10 @@ OWN: dict[str, Own] = {
     "divisor": _divisor,
     "cell": lambda rng, case, args: rng.randrange(args[0] * args[1]),
     "power": lambda rng, case, args: rng.randint(2, 4),
+    "picks": lambda rng, case, args: [rng.randrange(2) for _ in args[0]],
+    "base": lambda rng, case, args: rng.choice([2, 3, 5, 7, 8, 12, 16]),
+    "digit_count": lambda rng, case, args: rng.randint(10, 14),
+    "mark": lambda rng, case, args: rng.choice([", ", "; ", " - ", "/"]),
 }
 
 _reals = numbers(-40, 60)

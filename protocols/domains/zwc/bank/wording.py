@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from protocols.domains.zwc.bank.array_scenarios import ARRAY_SCENARIOS
+from protocols.domains.zwc.bank.further_scenarios import FURTHER_SCENARIOS
 from protocols.domains.zwc.bank.kinds import KINDS
 from protocols.domains.zwc.bank.recipe import Recipe
 from protocols.domains.zwc.bank.scenarios import SCENARIOS
@@ -97,5 +98,5 @@ def _parse(text: str) -> list[Scenario]:
 
 _PARSED = {
     kind: {Split.TRAIN: _parse(train), Split.TEST: _parse(test)}
-    for kind, (train, test) in (SCENARIOS | ARRAY_SCENARIOS).items()
+    for kind, (train, test) in (SCENARIOS | ARRAY_SCENARIOS | FURTHER_SCENARIOS).items()
 }
