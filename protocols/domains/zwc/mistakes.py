@@ -1,0 +1,78 @@
+"""What kind of mistake a wrong answer makes: finer than the verdict's category, for counting.
+
+A pure function of verdict, task, response and library. Source of the idea: SE-Bench (arXiv 2602.04811), which
+reports "hallucinated attributes"; the classes here are ours. Does not cover: right answers, and attempts
+without a reward.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from protocols.prompting import last_code_block
+from protocols.records import Task, Verdict
+
+#: Mistakes, in the order in which they are looked for.
+MISTAKES = {
+    "no_code": "no fenced code",
+    "syntax": "the code does not compile",
+    "limits": "time, memory or output ran out",
+    "numpy_habit": "NumPy itself, one of its names in the package, or an array method that only NumPy has",
+    "invented_attribute": "a name that the package does not have",
+    "forbidden_import": "another module that is not offered",
+    "wrong_function": "a function of the package, but not every one that the task is about",
+    "wrong_arguments": "the right function, which refused what it was given",
+    "not_plain": "a result that is not plain data, or an entry point of another form",
+    "no_library_call": "the package did not do the work",
+    "other_error": "another exception",
+    "wrong_answer": "the right function, and another answer",
+}
+
+_LIMITS = ("timeout", "memory", "output_limit")
+_REFUSALS = ("TypeError", "ValueError", "IndexError", "LinAlgError", "AxisError")
+_ABSENT = re.compile(r"AttributeError: (?:module )?'(?P<owner>[^']*)'.* has no attribute '(?P<name>\w+)'")
+
+
+def mistake(
+    verdict: Verdict, task: Task, response: str, package: str, originals: Mapping[str, str]
+) -> str | None:
+    """The class of a wrong answer, one of `MISTAKES`; None for right ones and those without a reward.
+
+    Args:
+        originals: obfuscated dotted name -> original dotted name, of the whole package.
+    """
+    if verdict.reward is None or verdict.category == "correct":
+        return None
+    source = last_code_block(response)
+    if source is None:
+        return "no_code"
+    if verdict.category == "syntax_error":
+        return "syntax"
+    if verdict.category in _LIMITS:
+        return "limits"
+    told = f"{verdict.evidence.get('exception', '')} {verdict.evidence.get('detail', '')}"
+    known = {part for name in originals.values() for part in name.split(".")}
+    absent = _ABSENT.search(told)
+    if re.search(r"\b(import|from)\s+numpy\b", source) or (absent and absent["name"] in known):
+        return "numpy_habit"
+    if absent and absent["owner"].split(".")[0] == package:
+        return "invented_attribute"
+    if absent and absent["owner"] == "ZWCArray":
+        return "numpy_habit"
+    if verdict.category == "forbidden_import":
+        return "forbidden_import"
+    named = _named(source, package, originals)
+    if named and not set(task.topics) <= set(named):
+        return "wrong_function"
+    if any(kind in told for kind in _REFUSALS) and verdict.category == "runtime_error" and named:
+        return "wrong_arguments"
+    if verdict.category == "malformed":
+        return "not_plain"
+    if verdict.category == "runtime_error":
+        return "other_error"
+    return verdict.category if verdict.category in MISTAKES else "other_error"
+
+
+def _named(source: str, package: str, originals: Mapping[str, str]) -> Sequence[str]:
+    """Functions of the package that the source names, whether they were reached or not."""
+    found = re.findall(rf"\b{re.escape(package)}\.([\w.]+)", source)
+    return [name for name in found if name in originals]
