@@ -228,7 +228,8 @@ class Curator:
         Asked after everything planned was played; what it plans is written down, as by `plan`.
         """
         counting = recipe(self._settings.learner.recipe)
-        if counting.algorithm != "grpo" or self._settings.learner.grpo.zero_variance != "resample":
+        wanted = counting.algorithm == "grpo" and self._settings.learner.grpo.zero_variance == "resample"
+        if not wanted or not self._plays(round):
             return []
         row = self._reader.row("SELECT plan_json, planned FROM rounds WHERE round = ?", [round]) or {}
         plan, groups = from_json(row["plan_json"], list[Start]), self._reader.compared(round)
@@ -345,11 +346,11 @@ class Curator:
                 reward=one.reward,
             )
             for one, weight in chosen
-        ] + (self._proposer_experience(round) if Role.PROPOSER in plan.roles else [])
+        ] + (self._proposer_experience(since, round) if Role.PROPOSER in plan.roles else [])
 
-    def _proposer_experience(self, round: int) -> list[Sample]:
-        """Proposals whose reward became known in the round, on the prompt they were asked with."""
-        found = self._reader.rewarded_proposals(round)
+    def _proposer_experience(self, since: int, round: int) -> list[Sample]:
+        """Proposals whose reward became known in these rounds, on the prompt they were asked with."""
+        found = self._reader.rewarded_proposals(since, round)
         samples, dropped = experience.to_propose(found, self._settings.learner.grpo)
         self._event(
             round, "info", f"{len(samples)} of {len(found)} proposals chosen, dropped: {dict(dropped)}"

@@ -53,18 +53,18 @@ class OutcomeReader(ReadOnly):
         )
         return [Compared(id=row["id"], differs=bool(row["differs"])) for row in found]
 
-    def rewarded_proposals(self, round: int) -> list[Rewarded]:
-        """Proposals whose reward became known in this round, in order of admission: by being refused as
-        they were, or by the attempts at their task."""
+    def rewarded_proposals(self, since: int, until: int) -> list[Rewarded]:
+        """Proposals whose reward became known in these rounds, the last included, in order of admission: by
+        being refused as they were, or by the attempts at their task."""
         found = self.rows(
             """SELECT p.*, prompt.body AS prompt_json FROM proposals p
             JOIN texts prompt ON prompt.id = p.prompt_text
             WHERE p.reward IS NOT NULL AND p.token_ids IS NOT NULL AND CASE WHEN p.task_id IS NULL
-              THEN p.round = :round
+              THEN p.round BETWEEN :since AND :until
               ELSE EXISTS (SELECT 1 FROM decisions d
-                WHERE d.subject_id = p.task_id AND d.kind = 'task' AND d.round = :round) END
+                WHERE d.subject_id = p.task_id AND d.kind = 'task' AND d.round BETWEEN :since AND :until) END
             ORDER BY p.seq""",
-            {"round": round},
+            {"since": since, "until": until},
         )
         return [
             Rewarded(

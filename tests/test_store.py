@@ -296,14 +296,14 @@ def test_proposals_keep_their_tokens_and_are_found_once_their_reward_is_known(st
     refused = a_proposal(0, reason="no_input", reward=-1.0, **tokens)
     waiting = a_proposal(1, task, **tokens)
     store.admit_proposals([refused, waiting])
-    (found,) = reader.rewarded_proposals(1)
+    (found,) = reader.rewarded_proposals(1, 1)
     assert (found.id, found.reward, found.prompt) == (refused.id, -1.0, refused.prompt)
     assert {name: getattr(found, name) for name in tokens} == tokens
     change = TaskChange(task=task, status="active", proposer_reward=0.25)
     store.admit_groups([a_group(task, 3)], [a_decision(task.id, "task", round=3)], tasks=[change])
-    assert [p.id for p in reader.rewarded_proposals(1)] == [refused.id]
-    assert [(p.id, p.reward) for p in reader.rewarded_proposals(3)] == [(waiting.id, 0.25)]
-    assert reader.rewarded_proposals(2) == []
+    assert [p.id for p in reader.rewarded_proposals(1, 1)] == [refused.id]
+    assert [(p.id, p.reward) for p in reader.rewarded_proposals(3, 3)] == [(waiting.id, 0.25)]
+    assert reader.rewarded_proposals(2, 2) == [] and len(reader.rewarded_proposals(1, 3)) == 2
 
 
 def test_an_update_keeps_the_samples_of_both_roles_and_its_baselines(store, reader):

@@ -287,4 +287,4 @@ def test_a_run_from_before_proposals_were_learned_goes_on(tmp_path, monkeypatch)
     with RunReader(path) as reader:
         assert reader.rounds()[0]["planned"] is None and reader.overview()["groups_resampled"] == 0
         assert len(reader.proposals()) == 1
-        assert reader.rewarded_proposals(1) == []  # without token ids there is nothing to learn
+        assert reader.rewarded_proposals(1, 1) == []  # without token ids there is nothing to learn
