@@ -19,6 +19,8 @@ class Scored(Record):
     topics: tuple[str, ...]
     reward: float | None
     category: str
+    kind: str = ""  # of the task
+    mistake: str | None = None
 
 
 def evaluation(reader: RunReader, settings: RunSettings, round: int, book: Book, version: int) -> Evaluation:

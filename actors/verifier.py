@@ -73,6 +73,9 @@ class Verifier:
                 verdict = msgspec.structs.replace(end, attempt_id=attempt.id)
             else:
                 verdict = self._domain.judge(settled or task, attempt.id, end)
+            mistake = self._domain.mistake(settled or task, attempt.response, verdict)
+            if mistake is not None:
+                verdict = msgspec.structs.replace(verdict, evidence=verdict.evidence | {"mistake": mistake})
             if group.purpose is Purpose.COLLECT:  # what is measured stays as it is
                 verdict = inject_noise(verdict, self._settings.verifier, self._settings.seed)
             verdicts.append(verdict)

@@ -38,10 +38,19 @@ def load(preset: str | Path, overrides: list[str] | None = None) -> RunSettings:
     Raises:
         SettingError: no such preset or file, broken YAML, unknown key, or a value out of range.
     """
+    return resolve(merged(values_of(preset), overrides or []))
+
+
+def values_of(preset: str | Path) -> dict[str, Any]:
+    """The nested values of a preset, before defaults.
+
+    Raises:
+        SettingError: no such preset or file, or broken YAML.
+    """
     path = _find(str(preset))
     values = read(path)
     values.setdefault("preset", path.stem)
-    return resolve(merged(values, overrides or []))
+    return values
 
 
 def load_file(path: Path) -> RunSettings:

@@ -3,14 +3,16 @@
 Nothing is stored. What a run measured while it went on is in its store (`evaluations`).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from actors.measuring import Scored, summarise
 from experiments import config, metrics, preflight
+from experiments.conditions import Condition
 from experiments.progress import counting
-from protocols.errors import SettingError
+from protocols.errors import ArtefactError, SettingError
 from protocols.records import Book, Purpose, Split, Task
 from protocols.settings import RunSettings
 
@@ -24,16 +26,20 @@ def evaluate(
     kind: str,
     limit: int,
     version: int | None,
-    preset: str,
+    base: dict[str, Any],
     overrides: list[str],
     runs_dir: Path,
     quiet: bool,
+    condition: Condition | None = None,
 ) -> dict[str, Any]:
-    """Measure a run's policy, or a model under a preset's settings.
+    """Measure a run's policy, or a model under the settings `base`.
+
+    Args:
+        limit: tasks; 0 = as many as the settings say.
 
     Returns:
         {"model", "version", "split", "kind", "results": {book: fields of `records.Evaluation`, "interval"
-        (95 %, bootstrap over tasks), "pass_at_k"}}
+        (95 %, bootstrap over tasks), "pass_at_k", "mistakes", "by_kind": {kind: accuracy, interval, ...}}}
 
     Raises:
         SettingError: bad choice; ArtefactError: no such model; EngineError, SandboxError: they failed.
@@ -44,14 +50,25 @@ def evaluate(
         raise SettingError(f"--split {split}: unknown; choose one of {', '.join(Split)}")
     if kind not in ("single", "multi", "all"):
         raise SettingError(f"--kind {kind}: unknown; choose one of single, multi, all")
-    settings, weights_dir, version = _subject(model, version, preset, overrides, runs_dir, quiet)
+    settings, weights_dir, version = _subject(model, version, base, overrides, runs_dir, quiet)
+    if condition is not None:
+        settings = condition.applied(settings)
     books = [Book.CLOSED, Book.OPEN] if book == "both" else [Book(book)]
     return {
         "model": model,
         "version": version,
         "split": split,
         "kind": kind,
-        "results": _measure(settings, weights_dir, version, books, Split(split), kind, limit, quiet),
+        "results": _measure(
+            settings,
+            weights_dir,
+            version,
+            books,
+            Split(split),
+            kind,
+            limit or settings.evaluation.tasks,
+            quiet,
+        ),
     }
 
 
@@ -70,19 +87,22 @@ def table(result: dict[str, Any], quiet: bool = False) -> str:
             )
             + (f", {r['infra_errors']} infrastructure errors" if r["infra_errors"] else "")
         )
-        if len(r["pass_at_k"]) > 1:
-            passes = ", ".join(f"pass@{k} {100 * p:.1f} %" for k, p in r["pass_at_k"].items())
-            lines.append(f"  {passes}")
+        for kind, part in {"": r, **(r["by_kind"] if len(r["by_kind"]) > 1 else {})}.items():
+            passes = ", ".join(f"pass@{k} {100 * p:.1f} %" for k, p in part["pass_at_k"].items())
+            if passes and (kind or len(part["pass_at_k"]) > 1):
+                lines.append(f"  {kind} {passes}" if kind else f"  {passes}")
         if quiet:
             continue
         width = max((len(t) for t in r["by_topic"]), default=0)
         lines += [f"  {t:<{width}}  {100 * a:6.1f} %" for t, a in r["by_topic"].items()]
         lines.append("  " + ", ".join(f"{c} {n}" for c, n in r["categories"].items()))
+        if r["mistakes"]:
+            lines.append("  mistakes: " + ", ".join(f"{c} {n}" for c, n in r["mistakes"].items()))
     return "\n".join(lines)
 
 
 def _subject(
-    model: str, version: int | None, preset: str, overrides: list[str], runs_dir: Path, quiet: bool
+    model: str, version: int | None, base: dict[str, Any], overrides: list[str], runs_dir: Path, quiet: bool
 ) -> tuple[RunSettings, Path, int]:
     """Settings, weights folder and version of what is to be measured."""
 
@@ -91,8 +111,11 @@ def _subject(
             return _of_run(folder, version, overrides, quiet)
     if version is not None:
         raise SettingError(f"--version {version}: {model} is not a run folder; leave --version out")
-    settings = preflight.with_files(config.load(preset, [f"model.name={model}", *overrides]))
-    return settings, preflight.model_folder(settings.model, quiet), 0
+    settings = preflight.with_files(config.resolve(config.merged(base, [f"model.name={model}", *overrides])))
+    try:
+        return settings, preflight.model_folder(settings.model, quiet), 0
+    except ArtefactError as error:
+        raise ArtefactError(f"{model}: no run of that name in {runs_dir}, and no model: {error}") from None
 
 
 def _of_run(
@@ -157,14 +180,32 @@ def _measure(
                     judged, _ = verifier.call("judge", groups, {t.id: t for t in batch}, **wait)
                     for task, j in zip(batch, judged, strict=True):
                         scored += [
-                            Scored(task_id=task.id, topics=task.topics, reward=v.reward, category=v.category)
+                            Scored(
+                                task_id=task.id,
+                                topics=task.topics,
+                                reward=v.reward,
+                                category=v.category,
+                                kind=task.kind,
+                                mistake=v.evidence.get("mistake"),
+                            )
                             for v in j.verdicts
                         ]
                     advance(len(batch))
-            results[str(book)] = summarise(scored) | _spread(scored)
+            results[str(book)] = summarise(scored) | _spread(scored) | _apart(scored)
         return results
     finally:
         runtime.close()
+
+
+def _apart(scored: Sequence[Scored]) -> dict[str, Any]:
+    """Single and multi apart, and what kinds of mistakes there were."""
+    by_kind = {}
+    for kind in sorted({one.kind for one in scored}, reverse=True):
+        of_kind = [one for one in scored if one.kind == kind]
+        told = summarise(of_kind)
+        by_kind[kind] = {k: told[k] for k in ("tasks", "attempts", "accuracy")} | _spread(of_kind)
+    mistakes = Counter(one.mistake for one in scored if one.mistake)
+    return {"by_kind": by_kind, "mistakes": dict(mistakes.most_common())}
 
 
 def _spread(scored: Sequence[Scored]) -> dict[str, Any]:

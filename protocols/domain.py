@@ -59,6 +59,9 @@ class Domain(Protocol):
     def judge(self, task: Task, attempt_id: str, outcome: Outcome) -> Verdict:
         """What an outcome means for this task. `infra_error` outcomes give verdicts without reward."""
 
+    def mistake(self, task: Task, response: str, verdict: Verdict) -> str | None:
+        """What kind of mistake a wrong answer makes, one word for counting; None for other answers."""
+
     def proposer_prompt(self, topic: str, seed: int) -> Prompt:
         """Ask for a new task about a topic."""
 

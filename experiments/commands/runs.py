@@ -56,11 +56,29 @@ def run(
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A run folder, a model name, a model folder or a hub id.")],
+    subject: Annotated[
+        str, typer.Argument(help="A run folder, a model name, a model folder or a hub id; or sebench.")
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="With sebench: the run or model; the scale's model by default.")
+    ] = None,
+    scale: Annotated[str, typer.Option(help="With sebench: laptop, paper, or a YAML file.")] = "laptop",
     book: Annotated[str, typer.Option(help="closed, open or both.")] = "closed",
     split: Annotated[str, typer.Option(help="train or test.")] = "test",
-    kind: Annotated[str, typer.Option(help="single, multi or all.")] = "single",
-    limit: Annotated[int, typer.Option(min=1, help="Tasks.")] = 64,
+    kind: Annotated[str | None, typer.Option(help="single, multi or all (with sebench the default).")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Tasks; 64, or with sebench as many as the scale says.")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Attempts a task; with more than one also pass@k.")
+    ] = None,
+    numpy: Annotated[
+        bool, typer.Option("--numpy", help="Ask for NumPy itself instead of the package.")
+    ] = False,
+    memory: Annotated[
+        Path | None, typer.Option(help="Put verified answers of this run into the closed-book prompt.")
+    ] = None,
+    memory_k: Annotated[int, typer.Option(min=1, help="Answers in such a prompt, the most similar.")] = 4,
     version: Annotated[
         int | None, typer.Option(help="Of a run: policy version; the last by default.")
     ] = None,
@@ -72,16 +90,43 @@ def evaluate(
 ) -> None:
     """Measure the accuracy of a run's policy or of any model, by topic.
 
+    `sebench` measures under the settings of that paper's ladder, single and multi apart.
+
     \b
     Examples:
       taskspace eval runs/quickstart-1
       taskspace eval runs/quickstart-1 --version 0 --book open
       taskspace eval smollm2-135m-instruct --book both --limit 32 --json
+      taskspace eval sebench --book open --samples 4
+      taskspace eval sebench --numpy
+      taskspace eval sebench --memory runs/quickstart-1 --memory-k 4
     """
+    from experiments import config
     from experiments import evaluate as evaluation
+    from experiments.conditions import Condition
+    from experiments.ladders.sebench import scales
 
+    overrides = list(set_ or [])
+    if samples is not None:
+        overrides.append(f"evaluation.samples={samples}")
+    if subject == "sebench":
+        base = scales.load(scale)["settings"]
+        subject = model or base["model"]["name"]
+        kind, limit = kind or "all", limit or 0
+    else:
+        base = config.values_of(preset)
     result = evaluation.evaluate(
-        model, book, split, kind, limit, version, preset, list(set_ or []), runs, quiet or as_json
+        subject,
+        book,
+        split,
+        kind or "single",
+        64 if limit is None else limit,
+        version,
+        base,
+        overrides,
+        runs,
+        quiet or as_json,
+        Condition(numpy=numpy, memory=memory, memory_k=memory_k),
     )
     if as_json:
         _print_json(result)

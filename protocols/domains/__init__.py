@@ -14,4 +14,12 @@ def _zwc(settings: RunSettings) -> Domain:
     return ZwcDomain(settings.zwc, grader.relative_tolerance, grader.absolute_tolerance)
 
 
+def _original(settings: RunSettings) -> Domain:
+    from protocols.domains.zwc.original import OriginalDomain
+
+    grader = settings.verifier
+    return OriginalDomain(settings.zwc, grader.relative_tolerance, grader.absolute_tolerance)
+
+
 register("zwc", _zwc)
+register("zwc-original", _original)

@@ -4,15 +4,18 @@ A complete run is not played again, one that was stopped goes on; so does the la
 Does not cover: what came out (`reading`).
 """
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from experiments import audit, config, runs, summary
+from experiments import audit, config, evaluate, runs, summary
+from experiments.conditions import Condition
 from experiments.ladders.sebench import scales
-from experiments.ladders.sebench.rows import ROWS, Row, folder_of
+from experiments.ladders.sebench.reading import Share
+from experiments.ladders.sebench.rows import MEASURED, ROWS, Row, folder_of
 from memory import checkpoints
 from protocols.errors import SettingError, TaskspaceError
 
@@ -73,3 +76,41 @@ def _prove(folder: Path) -> None:
             shutil.rmtree(checkpoints.path_of(folder, version) / checkpoints.STATE, ignore_errors=True)
         if not found.clean:
             raise TaskspaceError(f"ladder: {audit.text(found)}".replace("\n", "; "))
+
+
+def measure(
+    scale: str, rows: Sequence[Row], seed: int, overrides: list[str], runs_dir: Path, quiet: bool
+) -> dict[str, dict[str, Share]]:
+    """Conditions without training, single and multi apart; what was measured is kept and read again.
+
+    Args:
+        rows: a memory is measured only with the row that fills it.
+
+    Returns:
+        Shares by kind, by the condition's name.
+    """
+    base = scales.load(scale)["settings"]
+    model = base["model"]["name"]
+    found: dict[str, dict[str, Share]] = {}
+    for one in MEASURED:
+        if one.memory and one.memory not in {row.name for row in rows}:
+            continue
+        path = runs_dir / f"measured-{one.name}-seed{seed}.json"
+        if not path.is_file():
+            memory = folder_of(runs_dir, one.memory, seed) if one.memory else None
+            condition = Condition(numpy=one.numpy, memory=memory)
+            settings = [*overrides, f"seed={seed}"]
+            told = evaluate.evaluate(
+                model, one.book, "test", "all", 0, None, base, settings, runs_dir, quiet, condition
+            )
+            draft = path.with_suffix(".part")
+            draft.write_text(json.dumps(told, indent=1), encoding="utf-8")
+            draft.replace(path)
+        by_kind = json.loads(path.read_text(encoding="utf-8"))["results"][one.book]["by_kind"]
+        found[one.name] = {
+            kind: Share(
+                mean=part["accuracy"], low=part["interval"][0], high=part["interval"][1], tasks=part["tasks"]
+            )
+            for kind, part in by_kind.items()
+        }
+    return found

@@ -17,7 +17,7 @@ from protocols.records import Record
 
 _ANSWERS = """
 SELECT g.round, t.id AS task, t.kind, a.reward,
-  coalesce(json_extract(a.evidence_json, '$.error'), a.category) AS error FROM attempts a
+  coalesce(json_extract(a.evidence_json, '$.mistake'), a.category) AS error FROM attempts a
 JOIN groups g ON g.id = a.group_id JOIN tasks t ON t.id = g.task_id
 WHERE g.purpose = 'evaluate' AND g.book = 'closed' AND a.reward IS NOT NULL ORDER BY g.round, a.seq
 """

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from protocols.domain import Rejected
-from protocols.domains.zwc import bank, grading, prompts, proposals
+from protocols.domains.zwc import bank, grading, mistakes, prompts, proposals
 from protocols.domains.zwc.documentation import document
 from protocols.domains.zwc.functions import CONSTRUCTORS
 from protocols.domains.zwc.leaks import Secrets, secrets_of
@@ -145,6 +145,9 @@ class ZwcDomain:
         relative, absolute = self.tolerance
         constructors = self._constructors.difference(task.topics[:1])
         return grading.judge(outcome, expected, constructors, relative, absolute, attempt_id=attempt_id)
+
+    def mistake(self, task: Task, response: str, verdict: Verdict) -> str | None:
+        return mistakes.mistake(verdict, task, response, self.library.package, self._originals)
 
     def proposer_prompt(self, topic: str, seed: int) -> Prompt:
         shown = []  # the same for every topic, so that an engine computes them once

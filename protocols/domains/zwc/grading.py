@@ -85,6 +85,7 @@ def judge(
     *,
     attempt_id: str = "",
     arguments: Sequence[Any] | None = None,
+    library: bool = True,
 ) -> Verdict:
     """What an outcome is worth: reward 1 for `correct`, 0 for every other category.
 
@@ -93,6 +94,7 @@ def judge(
         expected: the truth, one per case.
         constructors: public names of the library functions that only make or convert arrays.
         arguments: of the cases, for the evidence.
+        library: whether the library has to have done the work.
 
     Returns:
         A verdict; without a reward when the sandbox failed. The evidence names the first failing case.
@@ -110,7 +112,7 @@ def judge(
             infra_error=outcome.detail or "the sandbox gave no reason",
             seconds=outcome.seconds,
         )
-    category, evidence = _category(outcome, expected, constructors, relative, absolute)
+    category, evidence = _category(outcome, expected, constructors if library else None, relative, absolute)
     case = evidence.get("case")
     if arguments is not None and case is not None:
         evidence["args"] = shown(arguments[case])
@@ -127,7 +129,11 @@ def judge(
 
 
 def _category(
-    outcome: Outcome, expected: Sequence[Any], constructors: frozenset[str], relative: float, absolute: float
+    outcome: Outcome,
+    expected: Sequence[Any],
+    constructors: frozenset[str] | None,
+    relative: float,
+    absolute: float,
 ) -> tuple[str, dict[str, Any]]:
     if outcome.status != "ok":
         return outcome.status, {"detail": outcome.detail}
@@ -137,6 +143,8 @@ def _category(
             return "malformed" if plain else "runtime_error", {"case": i, "exception": case.error}
         if not equal(case.value, truth, relative, absolute):
             return "wrong_answer", {"case": i, "expected": shown(truth), "got": shown(case.value)}
+    if constructors is None:
+        return "correct", {}
     for i, case in enumerate(outcome.cases):
         if constructors.issuperset(case.calls):
             return "no_library_call", {"case": i, "detail": "no library function but constructors was called"}

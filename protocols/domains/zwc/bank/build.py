@@ -45,8 +45,10 @@ _TRIES = 200  # draws for one task before the recipe counts as broken
 _FRESH = 60  # of them with a statement that no earlier task has; then all wordings may be used up
 
 
-_FAMILIES = (reductions, sequences, elementwise, pairs, polynomials, making, matrices)
-_FAMILIES += (conversions, filling, choosing, axes, numbers, decompositions)
+_FAMILIES = (
+    *(reductions, sequences, elementwise, pairs, polynomials, making, matrices),
+    *(conversions, filling, choosing, axes, numbers, decompositions),
+)
 
 
 class Named(Protocol):

@@ -1,0 +1,79 @@
+"""The same tasks with the module under its own name: the upper bound of what a model could do with zwc.
+
+SE-Bench's third validity setting (arXiv 2602.04811, Table 1): no documentation, and nothing to learn, because
+the model knows NumPy. Worked examples are shown as in the open book. Only values are graded. Does not cover:
+playing for experience; this domain is for measuring.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from protocols.domains.zwc import grading, prompts
+from protocols.domains.zwc.domain import ZwcDomain
+from protocols.domains.zwc.plain import unpack
+from protocols.prompting import last_code_block
+from protocols.records import Book, Outcome, Program, Prompt, Start, Task, Verdict
+
+#: Makes plain data of what the answer returns, as the obfuscated package's client does.
+_PLAINLY = """
+
+def _plain(value):
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_plain, value)) if type(value) in (list, tuple) else list(map(_plain, value))
+    return value
+
+_answered = {entry}
+
+def {entry}(*arguments):
+    return _plain(_answered(*arguments))
+"""
+
+
+class OriginalDomain(ZwcDomain):
+    """zwc's tasks, to be answered with the real module."""
+
+    name = "zwc-original"
+
+    def prompt(self, task: Task, start: Start, book: Book) -> Prompt:
+        """The task and worked examples with original names; `book` makes no difference."""
+        module = self.settings.module
+        shown = self._demonstrations if task.kind == "single" else self._demonstrations + self._compositions
+        plain = prompts.plain(task, module, [], start.history, start.step)
+        return prompts.worked(
+            plain, task, module, [(self._renamed(shown_task), []) for shown_task, _ in shown]
+        )
+
+    def learning_prompt(self, task: Task, start: Start, book: Book) -> Prompt:
+        return prompts.plain(task, self.settings.module, [], start.history, start.step)
+
+    def check(self, task: Task, response: str) -> Program | Verdict:
+        checked = super().check(task, response)
+        if isinstance(checked, Verdict):
+            return checked
+        source = last_code_block(response) or ""
+        return msgspec.structs.replace(
+            checked,
+            source=source + _PLAINLY.format(entry=checked.entry_point),
+            library=None,
+            modules=(self.settings.module,),
+        )
+
+    def judge(self, task: Task, attempt_id: str, outcome: Outcome) -> Verdict:
+        expected = [unpack(case["expected"]) for case in task.payload["cases"]]
+        return grading.judge(
+            outcome, expected, frozenset(), *self.tolerance, attempt_id=attempt_id, library=False
+        )
+
+    def _renamed(self, task: Task) -> Task:
+        """With the original names in its canonical solution."""
+        package, module = self.library.package, self.settings.module
+
+        def original(found: re.Match[str]) -> str:
+            return f"{module}.{self._originals[found[1]]}"
+
+        solution: Any = re.sub(rf"\b{package}\.([\w.]+)", original, task.payload["solution"])
+        return msgspec.structs.replace(task, payload={**task.payload, "solution": solution})
