@@ -67,13 +67,14 @@ def play(
 
 
 def _prove(folder: Path) -> None:
-    """Audit a complete run, once, and let go of what only a continuation would need."""
+    """Audit a complete run, once, and keep of its checkpoints the newest weights only."""
     proof = folder / "audit.json"
     if not proof.is_file():
         found = audit.audit(folder)
         proof.write_bytes(msgspec.json.encode(found))
-        for version in checkpoints.versions(folder):
-            shutil.rmtree(checkpoints.path_of(folder, version) / checkpoints.STATE, ignore_errors=True)
+        *older, newest = [checkpoints.path_of(folder, v) for v in checkpoints.versions(folder)] or [folder]
+        for gone in (*older, newest / checkpoints.STATE):
+            shutil.rmtree(gone, ignore_errors=True)
         if not found.clean:
             raise TaskspaceError(f"ladder: {audit.text(found)}".replace("\n", "; "))
 

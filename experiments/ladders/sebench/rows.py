@@ -115,6 +115,7 @@ MAIN = (
         family="selfplay-rl",
         recipe="absolute-zero",
         title="Absolute-Zero",
+        changes={"proposer": {"reward": "one_minus_p"}},
         published=(0.0, 0.0),
     ),
 )
