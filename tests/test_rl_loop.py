@@ -37,6 +37,12 @@ def test_groups_are_compared_and_learned(tmp_path: Path, recipe: str) -> None:
         for row in updates:
             metrics = json.loads(row["metrics_json"])
             assert metrics["entropy"] > 0 and metrics["advantage"] > 0
+            assert 0 < metrics["seconds_steps"] < row["seconds"]
+            rewards = reader.rows(
+                "SELECT a.reward FROM samples s JOIN attempts a ON a.id = s.attempt_id WHERE s.version = ?",
+                [row["version"]],
+            )
+            assert metrics["reward"] == pytest.approx(statistics.mean(r["reward"] for r in rewards))
             if recipe == "closed-rl":
                 assert metrics["ratio"] == 1.0 and metrics["clipped_negative"] == 0.0
         learned = reader.rows(

@@ -96,15 +96,20 @@ class GrpoLearner(Trainee):
             samples = weighed(samples, baselines, switches.normalise, switches.negative)
         trajectories = [self._trajectory(sample) for sample in samples]
         batches = self._mini_batches(trajectories, version)
+        began = time.perf_counter()
         denominators = self._denominators(trajectories, len(batches))
         references = self._references(trajectories)
         metrics = PolicyMetrics()
+        seconds = {"seconds_logprobs": time.perf_counter() - began}
 
         def accumulate(batch: Sequence[Trajectory]) -> float:
             return self._accumulate(batch, denominators, references, metrics)
 
+        began = time.perf_counter()
         steps = self._take_steps(batches, accumulate, version, round, progress)
-        return self._finish(trajectories, steps, version, round, recipe, started, metrics.means(), baselines)
+        seconds["seconds_steps"] = time.perf_counter() - began
+        measured = metrics.means() | _mean_rewards(samples) | seconds
+        return self._finish(trajectories, steps, version, round, recipe, started, measured, baselines)
 
     def state_dict(self) -> dict[str, Any]:
         state = super().state_dict()
@@ -229,3 +234,12 @@ class GrpoLearner(Trainee):
 def _laid_out(values: Tokens, part: Sequence[Example]) -> torch.Tensor:
     """[N]: the values of the part's response tokens, end to end."""
     return torch.cat([values[id(example)] for example in part])
+
+
+def _mean_rewards(samples: Sequence[Sample]) -> dict[str, float]:
+    """Mean reward of what is learned from, for each role that has any."""
+    names = {Role.SOLVER: "reward", Role.PROPOSER: "proposer_reward"}
+    found: dict[str, list[float]] = {}
+    for sample in samples:
+        found.setdefault(names[sample.role], []).append(sample.reward)
+    return {name: sum(rewards) / len(rewards) for name, rewards in found.items()}

@@ -34,6 +34,8 @@ _UPDATES = {
 }
 _GRADIENT = {
     "version": st.column_config.NumberColumn("version", width=70),
+    "reward": st.column_config.NumberColumn("reward", format="%.3f"),
+    "proposer_reward": st.column_config.NumberColumn("proposer's reward", format="%.3f"),
     "advantage": st.column_config.NumberColumn("mean |advantage|", format="%.3f"),
     "entropy": st.column_config.NumberColumn("entropy (nats)", format="%.3f"),
     "ratio": st.column_config.NumberColumn("ratio", format="%.3f"),
