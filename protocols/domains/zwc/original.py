@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from protocols.domains.zwc import grading, prompts
+from protocols.domains.zwc.authors.grading import MODULES
 from protocols.domains.zwc.domain import ZwcDomain
 from protocols.domains.zwc.plain import unpack
 from protocols.prompting import last_code_block
@@ -59,7 +60,7 @@ class OriginalDomain(ZwcDomain):
             checked,
             source=source + _PLAINLY.format(entry=checked.entry_point),
             library=None,
-            modules=(self.settings.module,),
+            modules=MODULES if self.settings.module == "numpy" else (self.settings.module,),
         )
 
     def judge(self, task: Task, attempt_id: str, outcome: Outcome) -> Verdict:
