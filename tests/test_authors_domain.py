@@ -201,3 +201,26 @@ def test_a_hub_out_of_reach_is_one_line(tmp_path: Path) -> None:
     assert "api_doc.jsonl into a folder" in line
     line = refused("tasks", "zwc", "--set", "zwc.files=./nowhere", cwd=tmp_path, **surroundings)
     assert "there is no folder ./nowhere" in line
+
+
+def test_secrets_are_the_files_own() -> None:
+    made = domain()
+    text = made.documentation["kocito"]
+    assert "kocito" in made.secrets.in_text("they call kocito here")
+    assert len(made.secrets.in_text(text)) > 1  # the name, and a sentence
+    for task in made.tasks(Split.TEST) + made.tasks(Split.TRAIN):
+        assert made.secrets.in_text(question(made, task, Book.CLOSED)) == []
+        assert made.secrets.in_text(question(made, task, Book.OPEN))
+
+
+def test_a_whole_run_on_the_files(tmp_path: Path) -> None:
+    settings = [f"zwc.files={FOLDER}", "zwc.grader=authors", "runtime.kind=inline", "sandbox.wall_s=3"]
+    changes = [word for setting in settings for word in ("--set", setting)]
+    done = taskspace("run", "smoke", "--name", "rows", "--json", "--quiet", *changes, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["finished"] and result["evaluation_attempts"] > 0 and result["infra_errors"] == 0
+    audit = taskspace("audit", "rows", cwd=tmp_path)
+    assert audit.returncode == 0 and "nothing given away" in audit.stdout, audit.stdout
+    again = taskspace("replay", "rows", "--verify", cwd=tmp_path)
+    assert again.returncode == 0 and "0 differ" in again.stdout + again.stderr
