@@ -14,9 +14,10 @@ from typing import Any
 
 from experiments import config
 from memory.reader import RunReader
+from protocols.domain import make_domain
 from protocols.domains.zwc.functions import CONSTRUCTORS
-from protocols.domains.zwc.leaks import Secrets, secrets_of
-from protocols.domains.zwc.obfuscate import obfuscate
+from protocols.domains.zwc.leaks import Secrets
+from protocols.domains.zwc.obfuscate import Library
 from protocols.errors import SettingError
 from protocols.recipes import recipe
 from protocols.records import Book, Record
@@ -65,9 +66,9 @@ def audit(run_dir: Path) -> Audit:
     settings = config.load_file(run_dir / "config.yaml")
     if settings.domain != "zwc":
         raise SettingError(f"audit {run_dir}: the domain is {settings.domain!r}; only zwc can be audited")
-    zwc = settings.zwc
-    library = obfuscate(zwc.module, seed=zwc.seed, package=zwc.package)
-    secrets = secrets_of(library)
+    domain: Any = make_domain(settings)
+    library: Library = domain.library
+    secrets: Secrets = domain.secrets
     constructors = {library.entries[name] for name in CONSTRUCTORS if name in library.entries}
     functions = set(library.public) - constructors
     with RunReader(run_dir) as reader:
@@ -82,7 +83,7 @@ def audit(run_dir: Path) -> Audit:
         for found in _given_away(row["body"], secrets)
     ]
     findings += [
-        Finding(kind="reward", id=row["id"], detail="no call of the package was traced")
+        Finding(kind="reward", id=row["id"], detail=_untraced(json.loads(row["evidence_json"])))
         for row in rewarded
         if not functions.union(json.loads(row["topics_json"])[:1]).intersection(
             json.loads(row["evidence_json"]).get("calls", {})
@@ -95,6 +96,12 @@ def audit(run_dir: Path) -> Audit:
         rewards=len(rewarded),
         findings=tuple(findings),
     )
+
+
+def _untraced(evidence: dict[str, Any]) -> str:
+    if "authors_code" in evidence:
+        return "judged by the authors' grader, which traces no calls"
+    return "no call of the package was traced"
 
 
 def _given_away(prompt_json: str, secrets: Secrets) -> list[str]:

@@ -55,8 +55,8 @@ def make(name: str, draft: Path, progress: Progress | None) -> dict[str, str]:
 # ---- the Hugging Face hub ----
 
 
-def hub_answers(repo: str, revision: str | None) -> bool:
-    """Whether the hub says that it has this model, within `REACH_S`. False when offline is asked for."""
+def hub_answers(repo: str, revision: str | None = None, kind: str = "model") -> bool:
+    """Whether the hub has this model (or `kind` "dataset"), within `REACH_S`. False when offline."""
     import huggingface_hub
     from huggingface_hub import constants
 
@@ -66,7 +66,7 @@ def hub_answers(repo: str, revision: str | None) -> bool:
 
     def ask() -> None:
         try:
-            huggingface_hub.HfApi().model_info(repo, revision=revision, timeout=REACH_S)
+            huggingface_hub.HfApi().repo_info(repo, revision=revision, repo_type=kind, timeout=REACH_S)
         except Exception:  # refused, no such name, no route: all mean that it is not there for us
             return
         answered.set()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from memory.artefacts import cache_dir
+from memory.model_sources import hub_answers
 from protocols.errors import ArtefactError
 
 CONFIGURATIONS = ("train", "single_test", "multiple_test")
@@ -52,6 +53,10 @@ def _download(name: str, configurations: list[str], folder: Path) -> None:
         raise ArtefactError(
             f"zwc.files: {name} needs the library `datasets`; install it, or {remedy}."
         ) from None
+    if not hub_answers(name, kind="dataset"):
+        raise ArtefactError(
+            f"zwc.files: no hub in reach that has {name}; check name and network, or {remedy}."
+        )
     for configuration in configurations:
         try:
             rows: Any = datasets.load_dataset(name, configuration, split=SPLIT)

@@ -66,7 +66,8 @@ class ZwcDomain:
         return document(self.library, self.settings.documentation)
 
     @cached_property
-    def _secrets(self) -> Secrets:
+    def secrets(self) -> Secrets:
+        """What a closed book has to keep."""
         return secrets_of(self.library)
 
     @cached_property
@@ -158,7 +159,7 @@ class ZwcDomain:
 
     def parse_proposal(self, topic: str, response: str, seed: int) -> Task:
         statement, example = proposals.parse(response)
-        given_away = self._secrets.in_text(statement)
+        given_away = self.secrets.in_text(statement)
         if given_away:
             raise Rejected("leak", f"the statement gives away {given_away[0]!r}")
         made = proposals.cases(example, rng_of(seed, "cases"))

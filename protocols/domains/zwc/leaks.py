@@ -4,6 +4,7 @@ Does not cover: hints in other words. A sentence counts when it is there word by
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from protocols.domains.zwc.documentation import document
@@ -31,8 +32,13 @@ class Secrets:
 
 def secrets_of(library: Library) -> Secrets:
     """Names, and the sentences of the brief and the full documentation."""
-    names = {part for public in library.public for part in public.split(".")}
     texts = [text for length in ("brief", "full") for text in document(library, length).values()]
+    return secrets_in(library.public, texts)
+
+
+def secrets_in(public: Iterable[str], texts: Iterable[str]) -> Secrets:
+    """These dotted names, part by part, and the sentences of these texts."""
+    names = {part for dotted in public for part in dotted.split(".")}
     sentences = {s for text in texts for s in _sentences(text)}
     return Secrets(frozenset(names), tuple(sorted(sentences)))
 

@@ -18,6 +18,7 @@ import msgspec
 
 from protocols.domains.zwc.authors import files, grading, prompts, strict
 from protocols.domains.zwc.domain import ZwcDomain
+from protocols.domains.zwc.leaks import Secrets, secrets_in
 from protocols.errors import SettingError
 from protocols.records import Book, Origin, Outcome, Program, Prompt, Split, Start, Task, Verdict
 from protocols.settings import ZwcSettings
@@ -73,6 +74,12 @@ class RowsDomain(ZwcDomain):
     def documentation(self) -> dict[str, str]:
         """Documentation by obfuscated name, with its namespace."""
         return dict(self._texts.texts)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """All names but the constructor's, which closed-book prompts show in place of `np.array`."""
+        names = [name for name in self.documentation if name != self._texts.array]
+        return secrets_in(names, self.documentation.values())
 
     def topics(self) -> Sequence[str]:
         read = self._read.get("train") or next(iter(self._read.values()))

@@ -32,7 +32,8 @@ def check(row: Row, response: str, library: Library) -> Program | Verdict:
     inputs = [script.for_package(text, array) for text, _ in row.cases[: len(row.truth)]]
     calls = [f"    if case == {i}:\n        return {row.name}({text})" for i, text in enumerate(inputs)]
     return Program(
-        source="\n".join([code, f"def {_ENTRY}(case):", f"    import {PACKAGE}", *calls, ""]),
+        # The package is there whether the answer imports it or not.
+        source="\n".join([code, f"import {PACKAGE}", f"def {_ENTRY}(case):", *calls, ""]),
         entry_point=_ENTRY,
         cases=tuple((i,) for i in range(len(inputs))),
         library=library.blob,
