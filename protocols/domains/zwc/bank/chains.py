@@ -8,6 +8,7 @@ Does not cover: results joined with each other, and chains of two functions (`co
 """
 
 import random
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,19 +23,19 @@ from protocols.domains.zwc.bank.cases import draw, raw, truth
 from protocols.domains.zwc.bank.compositions import LARGEST
 from protocols.domains.zwc.bank.families import RECIPES
 from protocols.domains.zwc.bank.recipe import Recipe
-from protocols.domains.zwc.bank.steps import (
+from protocols.domains.zwc.bank.step import (
     BLOCK,
     COMPLEX,
     NUMBER,
     NUMBERS,
     ONE_COMPLEX,
-    STEPS,
     TABLE,
     TEXT,
     TRUTH,
     TRUTHS,
     Step,
 )
+from protocols.domains.zwc.bank.steps import STEPS
 from protocols.domains.zwc.grading import equal
 from protocols.domains.zwc.plain import to_plain
 from protocols.records import Split
@@ -47,13 +48,8 @@ FOUND = "found"
 _LOOKS = 60  # draws before a function counts as standing in no chain
 #: What computing with data that was not meant for a function can raise.
 _FAILURES = (
-    ValueError,
-    IndexError,
-    TypeError,
-    AttributeError,
-    FloatingPointError,
-    OverflowError,
-    np.linalg.LinAlgError,
+    *(ValueError, IndexError, TypeError, AttributeError, ArithmeticError),
+    *(np.linalg.LinAlgError, RuntimeWarning, np.exceptions.ComplexWarning),
 )
 
 
@@ -105,7 +101,9 @@ class Chain:
         own = iter(args[count:])
         try:
             value = args[first] if first is not None else raw(self.recipe, args[:count])
-            with np.errstate(divide="raise", invalid="raise", over="raise"):
+            with np.errstate(divide="raise", invalid="raise", over="raise"), warnings.catch_warnings():
+                warnings.simplefilter("error")
+                warnings.simplefilter("ignore", DeprecationWarning)  # of names that the library will give up
                 for number, step in enumerate(self.steps):
                     given = [next(own) for _ in step.own]
                     if number not in left_out:
