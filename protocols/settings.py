@@ -95,6 +95,8 @@ class ZwcSettings(Section):
     """Training tasks made for each function."""
     test_tasks_per_function: int = Field(4, ge=1, le=1000)
     """Held-out tasks made for each function."""
+    multi_least: int = Field(2, ge=2, le=5)
+    """Functions that a multi-function task composes at least; 2 = two or three of them."""
     multi_share: float = Field(0.0, ge=0, le=1)
     """Share of multi-function tasks among training starts."""
 

@@ -12,7 +12,8 @@ import pytest
 from protocols.domains.zwc.bank import NAMES, build_tasks, demonstrations
 from protocols.domains.zwc.bank.aliases import ALIASES, meaning
 from protocols.domains.zwc.bank.array_scenarios import ARRAY_SCENARIOS
-from protocols.domains.zwc.bank.build import CASES, RECIPES, recipe_at, varied
+from protocols.domains.zwc.bank.cases import CASES, varied
+from protocols.domains.zwc.bank.families import RECIPES, recipe_at
 from protocols.domains.zwc.bank.further_scenarios import FURTHER_SCENARIOS
 from protocols.domains.zwc.bank.kinds import KINDS
 from protocols.domains.zwc.bank.scenarios import SCENARIOS

@@ -1,10 +1,14 @@
 """The zwc domain from task to verdict, through the real sandbox."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from actors.sandbox.pool import SandboxPool
 from protocols.domain import make_domain
 from protocols.domains.zwc import bank
+from protocols.errors import SettingError
 from protocols.iteration import start_of
 from protocols.records import Book, Origin, Outcome, Program, Split, Step, Turn
 from protocols.settings import RunSettings, SandboxSettings, ZwcSettings
@@ -134,3 +138,54 @@ def test_the_same_settings_make_the_same_world():
     assert one.tasks(Split.TRAIN) == two.tasks(Split.TRAIN)
     assert one.documentation == two.documentation
     assert domain_of(functions=5, seed=8).topics() != one.topics()
+
+
+@pytest.mark.parametrize("split", Split)
+def test_tasks_of_three_functions_are_solved_by_their_own_answers(pool, split):
+    domain = domain_of(functions=0, tasks_per_function=1, test_tasks_per_function=1, multi_least=3)
+    tasks = domain.tasks(split, "multi")[::5]
+    assert len(tasks) >= 50 and all(len(t.topics) >= 3 for t in tasks)
+    found = verdicts(domain, pool, tasks, [fenced(t.payload["solution"]) for t in tasks])
+    assert {t.payload["solution"]: v.evidence for t, v in zip(tasks, found) if v.reward != 1.0} == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_every_function_in_both_splits_is_solved_by_its_own_answers_for_any_seed(pool, seed):
+    domain = domain_of(
+        functions=0,
+        seed=seed,
+        tasks_per_function=3,
+        test_tasks_per_function=3,
+        demonstrations=0,
+        multi_least=3,
+    )
+    for split in Split:
+        tasks = domain.tasks(split)
+        assert {t.topics[0] for t in tasks} == set(domain.topics())
+        found = verdicts(domain, pool, tasks, [fenced(t.payload["solution"]) for t in tasks])
+        assert {t.payload["solution"]: v.evidence for t, v in zip(tasks, found) if v.reward != 1.0} == {}
+
+
+def test_every_name_of_the_authors_list_can_be_chosen_and_others_are_named():
+    names = tuple(json.loads((Path(__file__).parent / "data" / "sebench_names.json").read_text())["names"])
+    domain = domain_of(names=names, tasks_per_function=1)
+    assert len(domain.topics()) == 278 and [t.topics[0] for t in domain.tasks(Split.TRAIN, "single")] == list(
+        domain.topics()
+    )
+    assert len(domain._demonstrations) == 3
+    for wrong, near in (("inv", "linalg.inv, ..."), ("cumsim", "cumsum, ..."), ("frobnicate", "mean, ")):
+        with pytest.raises(SettingError, match=f"zwc.names: '{wrong}' has no task bank.*: {near}"):
+            domain_of(names=("mean", wrong))
+
+
+def test_a_task_about_a_constructor_is_not_solved_without_it(pool):
+    domain = domain_of(names=("array", "copy", "mean"), tasks_per_function=1)
+    tasks = domain.tasks(Split.TRAIN, "single")
+    answers = [
+        "def solve(x):\n    return [x]",
+        "def solve(x):\n    return x",
+        f"def solve(x):\n    return zwc.{domain.library.entries['array']}(sum(x) / len(x))",
+    ]
+    found = verdicts(domain, pool, tasks, [fenced(a) for a in answers])
+    assert [v.category for v in found] == ["no_library_call"] * 3

@@ -108,7 +108,8 @@ def obfuscate(
 ) -> None:
     """Turn a module into a package that no model has seen, with documentation that is proven.
 
-    Every example in the documentation is executed against the package.
+    Every example in the documentation is executed against the package. For numpy it also says for how many
+    functions there are tasks, and tasks of three and more functions.
 
     \b
     Examples:
@@ -116,7 +117,7 @@ def obfuscate(
       taskspace obfuscate math --names sqrt --names hypot --package qux --out build
       taskspace obfuscate numpy --check
     """
-    from protocols.domains.zwc import documentation
+    from protocols.domains.zwc import bank, documentation
     from protocols.domains.zwc.obfuscate import obfuscate as make
     from protocols.errors import SettingError
 
@@ -124,6 +125,8 @@ def obfuscate(
         raise SettingError("obfuscate: nowhere to write to; give --out FOLDER, or --check to write nothing")
     library = make(module, names=names, seed=seed, package=package)
     proof = documentation.prove(library)
+    asked = [name for name in library.entries if name in bank.NAMES] if module == "numpy" else []
+    leads = bank.leads(asked, 3)
     written = out is not None and not check and not proof.failures
     if out is not None and written:
         try:
@@ -138,6 +141,8 @@ def obfuscate(
         "documents": proof.documents,
         "examples_executed": proof.ran,
         "examples_matched": proof.matched,
+        "functions_with_tasks": len(asked),
+        "functions_with_tasks_of_three": len(leads),
         "failures": list(proof.failures),
         "out": str(out) if written else None,
     }
@@ -148,6 +153,8 @@ def obfuscate(
             f"{module} as {package}: {len(library.entries)} functions, {proof.documents} documents, "
             f"{proof.ran} examples executed, {proof.matched} print what they say"
         )
+        if asked:
+            print(f"tasks: about {len(asked)} functions; {len(leads)} of them lead tasks of three and more")
         for failure in proof.failures:
             print(failure)
         if written:

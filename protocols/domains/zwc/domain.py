@@ -7,6 +7,7 @@ own files, and their grader, are `authors`.
 
 import importlib
 from collections.abc import Sequence
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
@@ -50,8 +51,11 @@ class ZwcDomain:
         known = [n for n in bank.NAMES if n in self.library.entries]
         unknown = [n for n in self.settings.names if n not in known]
         if unknown:
+            near = [n for n in known if n.rpartition(".")[2] == unknown[0]]  # inv for linalg.inv
+            near = near or get_close_matches(unknown[0], known, 3, 0.6) or known[:8]
             raise SettingError(
-                f"zwc.names: {unknown[0]!r} has no task bank; choose among {', '.join(known[:8])}, ..."
+                f"zwc.names: {unknown[0]!r} has no task bank; "
+                f"choose among the {len(known)} names that have one: {', '.join(near)}, ..."
             )
         names = self.settings.names or tuple(known)[: self.settings.functions or None]
         return tuple(names)
@@ -97,7 +101,8 @@ class ZwcDomain:
         per = self.settings.tasks_per_function
         if split is Split.TEST:
             per = self.settings.test_tasks_per_function
-        made = bank.build_tasks(self.library, self._chosen, split, kind, per, self.settings.seed)
+        least = self.settings.multi_least
+        made = bank.build_tasks(self.library, self._chosen, split, kind, per, self.settings.seed, least)
         return made[:limit]
 
     def prompt(self, task: Task, start: Start, book: Book) -> Prompt:

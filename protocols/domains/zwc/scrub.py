@@ -15,7 +15,7 @@ modf multiply negative norm outer pad partition percentile pi place poly positiv
 quantile rank ravel real reciprocal remainder repeat require reshape resize roll rotate round select shape
 sign sin size solve sort split square stack std subtract sum take tan tile trace transpose trim union unique
 var variance where correlation covariance fabs comb dist fsum pow degrees radians perm tri
-zeros ones roots conjugate piecewise empty block around squeeze spacing split
+zeros ones roots conjugate piecewise empty block around squeeze spacing split nonzero trapezoid
 """
 #: Original names that are ordinary words, parameters or mathematics too: bare in prose they stay.
 WORDS = frozenset(_ENGLISH.split())

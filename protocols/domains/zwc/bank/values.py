@@ -189,6 +189,8 @@ OWN: dict[str, Own] = {
     "picks": lambda rng, case, args: [rng.randrange(2) for _ in args[0]],
     "base": lambda rng, case, args: rng.choice([2, 3, 5, 7, 8, 12, 16]),
     "digit_count": lambda rng, case, args: rng.randint(10, 14),
+    "axis": lambda rng, case, args: rng.randrange(2),
+    "high_enough": lambda rng, case, args: rng.randint(5, 20),
     "mark": lambda rng, case, args: rng.choice([", ", "; ", " - ", "/"]),
 }
 

@@ -39,6 +39,23 @@ FRAMES = {
         "Please give me {what}; I have {given}.",
     ),
 }
+#: Frames of tasks that go by way of a first result.
+STEPWISE_FRAMES = {
+    Split.TRAIN: (
+        "Given {given}, first find {first}. Then return {what}.",
+        "The input is {given}. Compute {first}, and then {what}.",
+        "You get {given}. Find {first}; return {what}.",
+        "Take {given} and compute {first}. Return {what}.",
+        "From {given}, compute {first}, then return {what}.",
+        "We have {given}. The first step is {first}. We want {what}.",
+    ),
+    Split.TEST: (
+        "Starting with {given}, work out {first}; report {what}.",
+        "Someone hands you {given}. Determine {first} and produce {what}.",
+        "For {given}, obtain {first}. Please give me {what}.",
+        "Known: {given}. On the way: {first}. Wanted: {what}.",
+    ),
+}
 #: How data and parameters are joined; {names} is "`a` and `b`".
 LINKS = {
     Split.TRAIN: ("in {names}", "as {names}", "listed in {names}"),
@@ -72,14 +89,24 @@ def them(scenario: Scenario, split: Split, rng: random.Random) -> str:
 
 def statement(recipe: Recipe, scenario: Scenario, split: Split, rng: random.Random) -> str:
     """What is asked for in a task of one function."""
+    what, extra = asked(recipe, scenario, split, rng)
+    return sentence(scenario, what, split, rng, extra)
+
+
+def asked(recipe: Recipe, scenario: Scenario, split: Split, rng: random.Random) -> tuple[str, str]:
+    """What a recipe asks for, and the words for its own parameters."""
     noun = them(scenario, split, rng)
     slots = dict(zip("xyz", scenario.names)) | {p: p for p, _ in recipe.own} | {"them": noun}
-    what = rng.choice(recipe.phrases(split)).format(**slots)
-    return sentence(scenario, what, split, rng, recipe.extra.format(**slots))
+    return rng.choice(recipe.phrases(split)).format(**slots), recipe.extra.format(**slots)
 
 
-def sentence(scenario: Scenario, what: str, split: Split, rng: random.Random, extra: str = "") -> str:
-    """A sentence or two that say what comes in, `extra` parameters included, and what goes out."""
+def sentence(
+    scenario: Scenario, what: str, split: Split, rng: random.Random, extra: str = "", first: str = ""
+) -> str:
+    """A sentence or two that say what comes in, `extra` parameters included, and what goes out.
+
+    `first` is a result that it goes by way of.
+    """
     given = scenario.data.format(**dict(zip("xyz", scenario.names)))
     if given == scenario.data:
         names = [f"`{n}`" for n in scenario.names]
@@ -87,7 +114,8 @@ def sentence(scenario: Scenario, what: str, split: Split, rng: random.Random, ex
         given += " " + rng.choice(LINKS[split]).format(names=joined)
     if extra:
         given += f" and {extra}"
-    text = rng.choice(FRAMES[split]).format(given=given, what=what)
+    frames = STEPWISE_FRAMES if first else FRAMES
+    text = rng.choice(frames[split]).format(given=given, what=what, first=first)
     return _COMMA.sub("", text)
 
 
