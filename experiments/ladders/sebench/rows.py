@@ -131,6 +131,15 @@ VOLUME = tuple(
         changes={"curator": {"source_share": share}},
     )
     for share in (0.25, 0.5)
+) + (
+    Row(
+        name="closed-sft-25-rl",
+        part="volume",
+        family="closed-rl",
+        recipe="closed-rl",
+        title="Closed-SFT, 25% of the experience, then RL",
+        start="closed-sft-25",
+    ),  # where Closed-SFT leaves nothing to gain, this one does
 )
 
 _CLIP: dict[str, dict[str, Any]] = {
