@@ -1,8 +1,9 @@
 """Printed values as values: Python's literals and what NumPy prints, evaluated without `eval`.
 
-Names: True, False, None, `nan`, `inf`. Calls: NumPy's scalar types (`np.float64(0.5)`), `float`, `complex`,
-`range`, `set`, `frozenset`, `bytearray`, `slice`; with `arrays` also `array(...)` and `ZWCArray(...)`, which
-give what is inside. Arithmetic between numbers (a printed fraction is `1/2`), comparisons, indexing.
+Names: True, False, None, Ellipsis; with `arrays` also `nan` and `inf`. Calls: NumPy's scalar types
+(`np.float64(0.5)`), `float`, `complex`, `range`, `set`, `frozenset`, `bytearray`, `slice`; with `arrays` also
+`array(...)` and `ZWCArray(...)`, which give what is inside. Arithmetic between numbers (a printed fraction is
+`1/2`), comparisons, indexing.
 """
 
 import ast
@@ -64,6 +65,8 @@ def _value(node: ast.expr, arrays: bool) -> Any:
     match node:
         case ast.Constant(value):
             return value
+        case ast.Name("Ellipsis"):
+            return ...
         case ast.Name(id=name) if arrays and name in ("nan", "inf"):
             return float(name)
         case ast.List(elts):
