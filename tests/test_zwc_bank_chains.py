@@ -102,16 +102,17 @@ def test_no_scenario_has_a_parameter_of_the_solutions_own_name() -> None:
             assert not any(FOUND in scenario.names for scenario in scenarios(kind, split))
 
 
-def test_a_chain_that_can_do_without_a_function_is_refused() -> None:
-    def chain(head: str, *names: str) -> Chain:
-        recipe = RECIPES[head][0]
-        form, steps = form_of(recipe), []
-        for name in names:
-            step = next(s for s in STEPS if s.name == name and form in s.takes)
-            steps.append(step)
-            form = step.form(str(form))
-        return Chain(recipe, tuple(steps))
+def chain(head: str, *names: str) -> Chain:
+    recipe = RECIPES[head][0]
+    form, steps = form_of(recipe), []
+    for name in names:
+        step = next(s for s in STEPS if s.name == name and form in s.takes)
+        steps.append(step)
+        form = step.form(str(form))
+    return Chain(recipe, tuple(steps))
 
+
+def test_a_chain_that_can_do_without_a_function_is_refused() -> None:
     data = [[[3.0, 1.0, -2.0]], [[5.0, 9.0, 4.0, 4.5]]]
     for made, stands in (
         (chain("sort", "diff", "max"), True),
@@ -122,6 +123,17 @@ def test_a_chain_that_can_do_without_a_function_is_refused() -> None:
         answers = made.answers(data)
         assert answers is not None
         assert made.needed(data, answers) is stands, made.functions
+
+
+def test_a_chain_whose_answer_hangs_on_rounding_is_refused() -> None:
+    data = [[[[2.0, 1.0], [1.0, 3.0]]], [[[4.0, 1.0], [2.0, 3.0]]]]  # determinants 5 and 10, nearly
+    for made, stands in (
+        (chain("linalg.det", "floor", "negative"), False),
+        (chain("linalg.det", "cos"), True),
+    ):
+        answers = made.answers(data)
+        assert answers is not None
+        assert made.steady(data, answers) is stands
 
 
 def test_functions_without_steps_for_their_results_make_no_tasks() -> None:

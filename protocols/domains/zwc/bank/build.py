@@ -178,7 +178,9 @@ def _chain(
         arguments = [args for args in drawn if args is not None]
         expected = chain.answers(arguments)
         packed = [pack(e) for e in expected or ()]
-        if expected is None or not varied(packed) or not chain.needed(arguments, expected):
+        if expected is None or not varied(packed):
+            continue
+        if not chain.steady(arguments, expected) or not chain.needed(arguments, expected):
             continue
         seen.add(text)
         topics = tuple(library.entries[n] for n in chain.functions)

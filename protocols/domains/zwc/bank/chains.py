@@ -46,6 +46,7 @@ RESULTS = {Split.TRAIN: ("the result", "this result"), Split.TEST: ("the outcome
 #: What the solution calls it. No scenario has a parameter of that name.
 FOUND = "found"
 _LOOKS = 60  # draws before a function counts as standing in no chain
+_ROUNDING = 1e-9
 #: What computing with data that was not meant for a function can raise.
 _FAILURES = (
     *(ValueError, IndexError, TypeError, AttributeError, ArithmeticError),
@@ -89,18 +90,25 @@ class Chain:
             outer = f"{spelled[step.name]}({step.how.format(outer, **{p: p for p, _ in step.own})})"
         return f"{before}{FOUND} = {expression}\nreturn {outer}"
 
-    def answer(self, args: Sequence[Any], left_out: Sequence[int] = (), first: int | None = None) -> Any:
+    def answer(
+        self,
+        args: Sequence[Any],
+        left_out: Sequence[int] = (),
+        first: int | None = None,
+        noise: float = 0.0,
+    ) -> Any:
         """What the real functions give, as plain data; None where that is undefined or not readable.
 
         Args:
             args: the scenario's arguments, the recipe's own and the steps' own.
             left_out: steps to pass over.
             first: start from this argument instead of the recipe's result.
+            noise: move the recipe's result by so much, relatively.
         """
         count = len(args) - sum(len(step.own) for step in self.steps)
         own = iter(args[count:])
         try:
-            value = args[first] if first is not None else raw(self.recipe, args[:count])
+            value = args[first] if first is not None else _moved(raw(self.recipe, args[:count]), noise)
             with np.errstate(divide="raise", invalid="raise", over="raise"), warnings.catch_warnings():
                 warnings.simplefilter("error")
                 warnings.simplefilter("ignore", DeprecationWarning)  # of names that the library will give up
@@ -131,6 +139,18 @@ class Chain:
         ways = [(left, first) for left in outer for first in (None, *range(inputs))][1:]
         return not any(
             all(equal(self.answer(args, *way), e) for args, e in zip(cases, expected)) for way in ways
+        )
+
+    def steady(self, cases: Sequence[Sequence[Any]], expected: Sequence[Any]) -> bool:
+        """Whether the answers stay when the recipe's result moves by as little as rounding moves it.
+
+        Rounding down, looking for equal values and the like make much of little: another machine, or
+        another order of the same sums, may give another answer.
+        """
+        return all(
+            equal(self.answer(args, noise=noise), e)
+            for noise in (_ROUNDING, -_ROUNDING)
+            for args, e in zip(cases, expected)
         )
 
 
@@ -201,6 +221,14 @@ def form_of(recipe: Recipe) -> str | None:
         return None
     forms = {_form(value) for value, _ in made if value != []}
     return forms.pop() if len(forms) == 1 else None
+
+
+def _moved(value: Any, noise: float) -> Any:
+    """Floating-point results moved, each by another amount; others as they are."""
+    if not noise or np.asarray(value).dtype.kind not in "fc":
+        return value
+    shares = np.random.default_rng(0).uniform(0.5, 1.0, np.shape(value)) * noise
+    return np.asarray(value) * (1 + shares) + shares * _ROUNDING
 
 
 def _form(value: Any) -> str | None:
