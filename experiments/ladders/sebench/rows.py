@@ -120,26 +120,27 @@ MAIN = (
     ),
 )
 
-VOLUME = tuple(
-    Row(
-        name=f"closed-sft-{share:.0%}".rstrip("%"),
-        part="volume",
-        family="sft",
-        recipe="closed-sft",
-        title=f"Closed-SFT, {share:.0%} of the experience",
-        source="closed-sft",
-        changes={"curator": {"source_share": share}},
-    )
-    for share in (0.25, 0.5)
-) + (
-    Row(
+VOLUME = (
+    *(
+        Row(
+            name=f"closed-sft-{share:.0%}".rstrip("%"),
+            part="volume",
+            family="sft",
+            recipe="closed-sft",
+            title=f"Closed-SFT, {share:.0%} of the experience",
+            source="closed-sft",
+            changes={"curator": {"source_share": share}},
+        )
+        for share in (0.25, 0.5)
+    ),
+    Row(  # where Closed-SFT leaves nothing to gain, this one does
         name="closed-sft-25-rl",
         part="volume",
         family="closed-rl",
         recipe="closed-rl",
         title="Closed-SFT, 25% of the experience, then RL",
         start="closed-sft-25",
-    ),  # where Closed-SFT leaves nothing to gain, this one does
+    ),
 )
 
 _CLIP: dict[str, dict[str, Any]] = {
