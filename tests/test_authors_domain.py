@@ -213,6 +213,7 @@ def test_secrets_are_the_files_own() -> None:
         assert made.secrets.in_text(question(made, task, Book.OPEN))
 
 
+@pytest.mark.slow
 def test_a_whole_run_on_the_files(tmp_path: Path) -> None:
     settings = [f"zwc.files={FOLDER}", "zwc.grader=authors", "runtime.kind=inline", "sandbox.wall_s=3"]
     changes = [word for setting in settings for word in ("--set", setting)]
