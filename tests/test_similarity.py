@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from actors import similarity as module
 from actors.similarity import profile, similarity
-from protocols.domains.zwc.bank.build import RECIPES
+from protocols.domains.zwc.bank.families import RECIPES
 from protocols.domains.zwc.bank.wording import scenarios, statement
 from protocols.records import Split
 

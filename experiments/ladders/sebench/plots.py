@@ -10,7 +10,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from experiments.ladders.sebench.reading import Figures
-from experiments.ladders.sebench.rows import ROWS
+from experiments.ladders.sebench.rows import CLEAN, ROWS
 
 ByRow = Mapping[str, Sequence[Figures]]
 """Figures of a row's seeds."""
@@ -58,8 +58,7 @@ def _gap(axes: Axes, found: ByRow) -> bool:
 
 def _noise(axes: Axes, found: ByRow) -> bool:
     """Accuracy against injected noise, with the same experience throughout."""
-    clean = {"sft": "closed-sft", "rl": "gap-clip-signed-recomputed-many"}
-    for method, without in clean.items():
+    for method, without in CLEAN.items():
         for kind, what in (("false_positive", "false positives"), ("false_negative", "false negatives")):
             points = {0.0: found.get(without, ())}
             for name, runs in found.items():

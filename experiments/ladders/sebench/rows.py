@@ -188,12 +188,16 @@ NOISE = tuple(
         family=family,
         recipe=recipe,
         source="closed-sft",
-        changes={"verifier": {"false_positive": positive, "false_negative": negative}},
+        changes={"verifier": {"false_positive": positive, "false_negative": negative}, **share},
     )
-    for method, family, recipe in (("sft", "sft", "closed-sft"), ("rl", "gap-many", "closed-rl"))
+    for method, family, recipe, share in (
+        ("sft", "sft", "closed-sft", {"curator": {"source_share": 0.5}}),
+        ("rl", "gap-many", "closed-rl", {}),
+    )
     for positive, negative in _RATES
 )
-"""Without noise, the same are `closed-sft` and `gap-clip-signed-recomputed-many`."""
+CLEAN = {"sft": "closed-sft-50", "rl": "gap-clip-signed-recomputed-many"}
+"""The same without noise."""
 
 ROWS: dict[str, Row] = {row.name: row for row in (*MAIN, *VOLUME, *GAP, *NOISE)}
 
