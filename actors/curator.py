@@ -18,18 +18,20 @@ from actors.learning.baselines import weighed
 from actors.verifier import Judged
 from memory.buffer import StartBuffer
 from memory.codec import from_json
+from memory.episodes import Verified
 from memory.reader import RunReader
 from memory.space import TaskSpace
 from memory.store import Store
 from protocols.credit import learnability
 from protocols.domain import make_domain
 from protocols.iteration import Play, best_turn, play_of, start_of
-from protocols.recipes import recipe
+from protocols.recipes import Recipe, recipe
 from protocols.records import (
     Book,
     Evaluation,
     Group,
     Origin,
+    Prompt,
     Proposal,
     Purpose,
     Role,
@@ -336,7 +338,7 @@ class Curator:
         return [
             Sample(
                 attempt_id=one.attempt.id,
-                prompt=self._domain.learning_prompt(one.task, one.start, plan.book_at_update),
+                prompt=self._learned_on(one, plan),
                 token_ids=one.attempt.token_ids,
                 logprobs=one.attempt.logprobs,
                 prefilled=one.attempt.prefilled,
@@ -347,6 +349,13 @@ class Curator:
             )
             for one, weight in chosen
         ] + (self._proposer_experience(since, round) if Role.PROPOSER in plan.roles else [])
+
+    def _learned_on(self, one: Verified, plan: Recipe) -> Prompt:
+        """The prompt of the update. Policy gradients with the same book in both places need the very prompt
+        that was played, worked examples included: on another one the samples would not be the policy's."""
+        if plan.algorithm == "grpo" and plan.book_at_update is plan.book_at_rollout:
+            return one.prompt
+        return self._domain.learning_prompt(one.task, one.start, plan.book_at_update)
 
     def _proposer_experience(self, since: int, round: int) -> list[Sample]:
         """Proposals whose reward became known in these rounds, on the prompt they were asked with."""

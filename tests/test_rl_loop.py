@@ -51,6 +51,11 @@ def test_groups_are_compared_and_learned(tmp_path: Path, recipe: str) -> None:
         )
         assert all(row["version"] == row["round"] for row in learned)  # only under the policy that played it
         assert any(row["weight"] < 0 for row in learned)
+        prompts = reader.rows(
+            "SELECT s.prompt_text = g.prompt_text AS same FROM samples s"
+            " JOIN attempts a ON a.id = s.attempt_id JOIN groups g ON g.id = a.group_id"
+        )
+        assert {bool(row["same"]) for row in prompts} == {recipe == "open-rl"}  # on-policy: the very prompt
         for row in learned:
             assert (row["weight"] > 0) <= (row["reward"] == 1.0) and (row["weight"] < 0) <= (
                 row["reward"] == 0.0
