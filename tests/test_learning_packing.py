@@ -110,3 +110,16 @@ def test_a_window_shorter_than_a_sequence_is_refused() -> None:
         attention.packed_attention(
             torch.nn.Module(), q, q, q, None, layout=attention.Layout(2, (4,)), sliding_window=5
         )
+
+
+def test_answers_to_one_prompt_share_a_micro_batch_and_its_prompt_is_computed_once() -> None:
+    groups = [
+        [Example(prompt=(1, 2, *range(10 * g, 10 * g + 40)), response=(g, a)) for a in range(8)]
+        for g in range(1, 5)
+    ]
+    mixed = [group[a] for a in range(8) for group in groups]
+    parts = split(mixed, 41 + 8 * 3)
+    assert sorted(map(id, (e for part in parts for e in part))) == sorted(map(id, mixed))
+    assert [len(part) for part in parts] == [8] * 4
+    for part in parts:
+        assert len({e.prompt for e in part}) == 1 and len(pack(part).ids) == 41 + 8 * 3

@@ -62,12 +62,10 @@ class Packed:
 def common_opening(examples: Sequence[Example]) -> int:
     """Prompt tokens that all sequences open with; at least one token of each prompt is left over, so that
     every label is predicted from a row of its own."""
-    shared = 0
-    for column in zip(*(example.prompt[:-1] for example in examples)):
-        if len(set(column)) > 1:
-            break
-        shared += 1
-    return shared
+    opening, *others = (example.prompt[:-1] for example in examples)
+    for other in others:
+        opening = opening[: _shared(opening, other)]
+    return len(opening)
 
 
 def pack(examples: Sequence[Example]) -> Packed:
@@ -99,14 +97,27 @@ def pack(examples: Sequence[Example]) -> Packed:
 
 
 def split(examples: Sequence[Row], micro_tokens: int) -> list[list[Row]]:
-    """Cut a batch into micro-batches of at most `micro_tokens` tokens (a longer sequence stands alone),
-    neighbours in length together, because attention pads to the longest."""
+    """Cut a batch into micro-batches of at most `micro_tokens` rows each (a longer sequence stands alone).
+
+    Answers to one prompt stay together, so that the prompt is computed once for all of them; otherwise
+    neighbours in length do, because attention pads to the longest.
+    """
     parts: list[list[Row]] = []
-    room = 0
-    for example in sorted(examples, key=len):
-        if not parts or len(example) > room:
-            parts.append([])
-            room = micro_tokens
-        parts[-1].append(example)
-        room -= len(example)
+    opening: tuple[int, ...] = ()
+    tokens = 0  # of the last part's sequences, each counted whole
+    for example in sorted(examples, key=lambda e: (len(e.prompt), e.prompt, len(e))):
+        shared = _shared(opening, example.prompt[:-1])
+        if parts and tokens + len(example) - shared * len(parts[-1]) <= micro_tokens:
+            parts[-1].append(example)
+            opening, tokens = opening[:shared], tokens + len(example)
+        else:
+            parts.append([example])
+            opening, tokens = example.prompt[:-1], len(example)
     return parts
+
+
+def _shared(one: tuple[int, ...], other: tuple[int, ...]) -> int:
+    """How many tokens both begin with."""
+    if one == other:
+        return len(one)
+    return next((i for i, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))
