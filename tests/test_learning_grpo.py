@@ -96,7 +96,11 @@ def test_a_mini_batch_may_be_cut_anywhere(model: Path, tmp_path: Path, switches:
         for tokens in (16, 4096)
     ]
     assert updates[0].losses == pytest.approx(updates[1].losses, rel=0.05, abs=0.01)
-    assert updates[0].metrics == pytest.approx(updates[1].metrics, rel=0.05, abs=0.01)
+    measured = [
+        {name: value for name, value in update.metrics.items() if not name.startswith("seconds")}
+        for update in updates
+    ]
+    assert measured[0] == pytest.approx(measured[1], rel=0.05, abs=0.01)
 
 
 def test_mini_batches_keep_groups_whole(model: Path, tmp_path: Path) -> None:
