@@ -114,7 +114,10 @@ def test_rows_share_one_experience(played: Path) -> None:
             with RunReader(folder_of(played, name, seed)) as reader:
                 found = reader.rows("SELECT id FROM groups WHERE purpose = 'collect'")
                 ids[name] = {row["id"] for row in found}
-        assert ids["closed-sft"] and all(found == ids["closed-sft"] for found in ids.values())
+        whole, half = ids["closed-sft"], ids["noise-sft-fp0.3-fn0"]
+        assert whole and ids["open-sft"] == whole
+        assert half < whole and len(half) == int(len(whole) / 2 + 0.5)
+        assert ids["gap-clip-signed-rollout-many"] == whole
 
 
 def test_a_complete_ladder_is_only_read_again(played: Path, small_scale: Path) -> None:
