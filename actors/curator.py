@@ -18,23 +18,20 @@ from actors.learning.baselines import weighed
 from actors.verifier import Judged
 from memory.buffer import StartBuffer
 from memory.codec import from_json
-from memory.episodes import Verified
 from memory.reader import RunReader
 from memory.space import TaskSpace
 from memory.store import Store
 from protocols.credit import learnability
 from protocols.domain import make_domain
 from protocols.iteration import Play, best_turn, play_of, start_of
-from protocols.recipes import Recipe, recipe
+from protocols.recipes import recipe
 from protocols.records import (
     Book,
     Evaluation,
     Group,
     Origin,
-    Prompt,
     Proposal,
     Purpose,
-    Role,
     Sample,
     Split,
     Start,
@@ -315,55 +312,9 @@ class Curator:
 
     def experience(self, round: int) -> list[Sample]:
         """What is learned after a round, on the recipe's prompt."""
-        settings = self._settings
-        plan = recipe(settings.learner.recipe)
-        compares = plan.algorithm == "grpo"
-        kept = settings.curator.experience
-        since = round if kept == "round" or (kept == "auto" and compares) else 1
-        found = self._reader.verified_attempts(
-            "g.round BETWEEN ? AND ? AND g.book = ? AND t.status = 'active'",
-            (since, round, plan.book_at_rollout.value),
-            min_reward=0.0 if compares else 1.0,
-        )
-        counted = [one for one in found if plan.counts(one.task)]
-        if compares:
-            chosen, dropped = experience.to_compare(counted, settings.learner.grpo)
-        else:
-            chosen, dropped = experience.to_imitate(
-                counted, settings.curator.per_task_cap, settings.curator.distinct
-            )
-        self._event(
-            round, "info", f"{len(chosen)} of {len(counted)} answers chosen, dropped: {dict(dropped)}"
-        )
-        return [
-            Sample(
-                attempt_id=one.attempt.id,
-                prompt=self._learned_on(one, plan),
-                token_ids=one.attempt.token_ids,
-                logprobs=one.attempt.logprobs,
-                prefilled=one.attempt.prefilled,
-                weight=weight,
-                group_id=one.attempt.group_id,
-                kind=one.task.kind,
-                reward=one.reward,
-            )
-            for one, weight in chosen
-        ] + (self._proposer_experience(since, round) if Role.PROPOSER in plan.roles else [])
-
-    def _learned_on(self, one: Verified, plan: Recipe) -> Prompt:
-        """The prompt of the update. Policy gradients with the same book in both places need the very prompt
-        that was played, worked examples included: on another one the samples would not be the policy's."""
-        if plan.algorithm == "grpo" and plan.book_at_update is plan.book_at_rollout:
-            return one.prompt
-        return self._domain.learning_prompt(one.task, one.start, plan.book_at_update)
-
-    def _proposer_experience(self, since: int, round: int) -> list[Sample]:
-        """Proposals whose reward became known in these rounds, on the prompt they were asked with."""
-        found = self._reader.rewarded_proposals(since, round)
-        samples, dropped = experience.to_propose(found, self._settings.learner.grpo)
-        self._event(
-            round, "info", f"{len(samples)} of {len(found)} proposals chosen, dropped: {dict(dropped)}"
-        )
+        samples, told = experience.gather(self._reader, self._domain, self._settings, round)
+        for line in told:
+            self._event(round, "info", line)
         return samples
 
     def admit_update(self, update: Update, samples: Sequence[Sample]) -> None:

@@ -1,6 +1,6 @@
 """What of the store is learned, and with which weight: verified answers, groups to compare, proposals.
 
-Pure functions over what was read from the store; the curator reads, and writes down what was left out and
+`gather` reads what counts; the rest are pure functions over it. The curator writes down what was left out and
 why. Not here: the update itself (`actors.learning`).
 """
 
@@ -12,11 +12,63 @@ from actors.choosing import Answer
 from actors.learning.advantages import group_advantages, tells_nothing
 from memory.episodes import Verified
 from memory.outcomes import Rewarded
-from protocols.records import Role, Sample
-from protocols.settings import GrpoSettings
+from memory.reader import RunReader
+from protocols.domain import Domain
+from protocols.recipes import Recipe, recipe
+from protocols.records import Prompt, Role, Sample
+from protocols.settings import GrpoSettings, RunSettings
 
 Chosen = list[tuple[Verified, float]]
 """Attempts to learn from, each with its weight."""
+
+
+def gather(
+    reader: RunReader, domain: Domain, settings: RunSettings, round: int
+) -> tuple[list[Sample], list[str]]:
+    """What is learned after a round, on the recipe's prompt; and lines about what was chosen."""
+    plan = recipe(settings.learner.recipe)
+    compares = plan.algorithm == "grpo"
+    kept = settings.curator.experience
+    since = round if kept == "round" or (kept == "auto" and compares) else 1
+    found = reader.verified_attempts(
+        "g.round BETWEEN ? AND ? AND g.book = ? AND t.status = 'active'",
+        (since, round, plan.book_at_rollout.value),
+        min_reward=0.0 if compares else 1.0,
+    )
+    counted = [one for one in found if plan.counts(one.task)]
+    if compares:
+        chosen, dropped = to_compare(counted, settings.learner.grpo)
+    else:
+        chosen, dropped = to_imitate(counted, settings.curator.per_task_cap, settings.curator.distinct)
+    told = [f"{len(chosen)} of {len(counted)} answers chosen, dropped: {dict(dropped)}"]
+    samples = [
+        Sample(
+            attempt_id=one.attempt.id,
+            prompt=_learned_on(one, plan, domain),
+            token_ids=one.attempt.token_ids,
+            logprobs=one.attempt.logprobs,
+            prefilled=one.attempt.prefilled,
+            weight=weight,
+            group_id=one.attempt.group_id,
+            kind=one.task.kind,
+            reward=one.reward,
+        )
+        for one, weight in chosen
+    ]
+    if Role.PROPOSER in plan.roles:
+        proposals = reader.rewarded_proposals(since, round)
+        proposed, dropped = to_propose(proposals, settings.learner.grpo)
+        told.append(f"{len(proposed)} of {len(proposals)} proposals chosen, dropped: {dict(dropped)}")
+        samples += proposed
+    return samples, told
+
+
+def _learned_on(one: Verified, plan: Recipe, domain: Domain) -> Prompt:
+    """The prompt of the update. Policy gradients with the same book in both places need the very prompt that
+    was played, worked examples included: on another one the samples would not be the policy's."""
+    if plan.algorithm == "grpo" and plan.book_at_update is plan.book_at_rollout:
+        return one.prompt
+    return domain.learning_prompt(one.task, one.start, plan.book_at_update)
 
 
 def to_imitate(
