@@ -13,6 +13,9 @@ from typing import Any
 
 from experiments import config
 from memory.reader import RunReader
+from protocols.domain import make_domain
+from protocols.errors import TaskspaceError
+from protocols.settings import RunSettings
 
 PACKAGES = ("ray", "torch", "transformers", "vllm", "numpy", "networkx", "sqlite-utils", "streamlit")
 
@@ -49,6 +52,7 @@ def build(
         "peak_memory_mb": round(max(peak_memory_mb, float(earlier.get("peak_memory_mb", 0.0))), 1),
         **accuracy,
         **counts,
+        "notices": notices(settings),
         "sandbox": _layers(facts.get("sandbox", [])),
         "versions": versions(),
         "machine": machine(),
@@ -115,6 +119,16 @@ def _accuracy(reader: RunReader) -> dict[str, float | None]:
         "closed_book_after": closed[-1]["accuracy"] if closed and closed[-1]["round"] > 0 else None,
         "open_book_before": opened[0]["accuracy"] if opened else None,
     }
+
+
+def notices(settings: RunSettings) -> list[str]:
+    """What the domain has to say about files of the user's: rows passed over or marked, with counts."""
+    if not settings.zwc.files:
+        return []
+    try:
+        return list(make_domain(settings).notices)
+    except TaskspaceError as error:  # the files are gone since: the run's own figures are still there
+        return [str(error)]
 
 
 def _layers(found: Any) -> list[dict[str, str]]:

@@ -12,6 +12,7 @@ from authors_files import FOLDER, documentation, fenced, raw, translated
 from command import refused, taskspace
 
 from actors.sandbox.pool import SandboxPool
+from experiments import summary
 from memory import row_files
 from protocols.domain import make_domain
 from protocols.domains.zwc.authors.domain import RowsDomain
@@ -201,6 +202,21 @@ def test_a_hub_out_of_reach_is_one_line(tmp_path: Path) -> None:
     assert "api_doc.jsonl into a folder" in line
     line = refused("tasks", "zwc", "--set", "zwc.files=./nowhere", cwd=tmp_path, **surroundings)
     assert "there is no folder ./nowhere" in line
+
+
+def test_lines_that_are_passed_over_are_counted_in_the_summary(tmp_path: Path) -> None:
+    for file in FOLDER.glob("*.jsonl"):
+        if not file.name.startswith("broken"):
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    with (tmp_path / "train.jsonl").open("a") as rows:
+        rows.write("{not json\n")
+    settings = RunSettings.model_validate({"zwc": {"files": str(tmp_path)}})
+    (told,) = summary.notices(settings)
+    assert "train.jsonl" in told and "malformed 1" in told
+    assert summary.notices(RunSettings()) == []
+    (tmp_path / "api_doc.jsonl").unlink()
+    (gone,) = summary.notices(settings)
+    assert "api_doc.jsonl" in gone
 
 
 def test_secrets_are_the_files_own() -> None:
