@@ -88,7 +88,7 @@ def remembered(run_dir: Path, settings: RunSettings) -> list[Note]:
 
 
 class RememberingDomain(ZwcDomain):
-    """zwc with the most similar remembered answers in front of each closed-book question."""
+    """zwc with the most similar remembered answers, never its own, in front of each closed-book question."""
 
     name = "zwc-remembering"
 
@@ -104,9 +104,8 @@ class RememberingDomain(ZwcDomain):
 
     def prompt(self, task: Task, start: Start, book: Book) -> Prompt:
         prompt = super().prompt(task, start, book)
-        ranked = sorted(
-            range(len(self._notes)), key=lambda i: (similarity(task.statement, self._statements[i]), -i)
-        )
+        others = [i for i, statement in enumerate(self._statements) if statement != task.statement]
+        ranked = sorted(others, key=lambda i: (similarity(task.statement, self._statements[i]), -i))
         system, *rest = prompt.messages
         messages = [system]
         for i in ranked[-self._count :]:  # the most similar one last, next to the question

@@ -71,11 +71,37 @@ def test_a_program_that_makes_it_is_found_out(pool: SandboxPool, mistake: str) -
 
 @pytest.mark.parametrize(
     "body",
-    ["import numpy\n    return numpy.mean({x})", "return {cumsum}({x}).mean()", "return zwc.linalg.inv({x})"],
+    [
+        "import numpy\n    return numpy.mean({x})",
+        "return {cumsum}({x}).mean()",
+        "return zwc.linalg.inv({x})",
+        "return {mean}({x}) * zwc.pi",
+        "from zwc import mean",
+        "import zwc.linalg",
+        "return np.mean({x})",
+        "return cumsum({x})",
+        "return {x}.mean()",
+    ],
 )
 def test_other_habits_of_numpy(pool: SandboxPool, body: str) -> None:
     task, response = task_about("mean"), program("mean", body)
     assert domain().mistake(task, response, judged(pool, task, response)) == "numpy_habit"
+
+
+@pytest.mark.parametrize(
+    ("body", "mistake"),
+    [
+        ("return {array}({x}).wibble", "invented_attribute"),
+        ("from zwc import wibble", "invented_attribute"),
+        ("import zwc.wibble", "invented_attribute"),
+        ("{mean}({x})\n    return [][3]", "other_error"),
+        ("return sum({x}) + 1", "no_library_call"),
+        ("return len({array}({x})) + 99", "no_library_call"),
+    ],
+)
+def test_other_ways_to_the_same_mistakes(pool: SandboxPool, body: str, mistake: str) -> None:
+    task, response = task_about("mean"), program("mean", body)
+    assert domain().mistake(task, response, judged(pool, task, response)) == mistake
 
 
 def test_a_combination_without_one_of_its_functions_has_the_wrong_function(pool: SandboxPool) -> None:

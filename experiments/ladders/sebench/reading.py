@@ -5,19 +5,19 @@ playing. Does not cover: how they are shown (`table`, `plots`).
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments import audit, summary
+from experiments import audit, config, summary
 from experiments.ladders.sebench.rows import Row, folder_of
 from experiments.metrics import bootstrap
 from memory.reader import RunReader
+from protocols.domain import make_domain
 from protocols.records import Record
 
 _ANSWERS = """
-SELECT g.round, t.id AS task, t.kind, a.reward,
-  coalesce(json_extract(a.evidence_json, '$.mistake'), a.category) AS error FROM attempts a
+SELECT g.round, g.id AS "group", t.id AS task, t.kind, a.reward FROM attempts a
 JOIN groups g ON g.id = a.group_id JOIN tasks t ON t.id = g.task_id
 WHERE g.purpose = 'evaluate' AND g.book = 'closed' AND a.reward IS NOT NULL ORDER BY g.round, a.seq
 """
@@ -71,7 +71,8 @@ def figures(folder: Path, row: str, seed: int) -> Figures:
     with RunReader(folder) as reader:
         answers = reader.rows(_ANSWERS)
         updates = reader.updates()
-    last = max(a["round"] for a in answers)
+        last = max(a["round"] for a in answers)
+        errors = _mistakes(reader, {a["group"] for a in answers if a["round"] == last})
     rewards: dict[tuple[int, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for a in answers:
         rewards[a["round"], a["kind"]][a["task"]].append(a["reward"])
@@ -85,9 +86,7 @@ def figures(folder: Path, row: str, seed: int) -> Figures:
             kind: [(r, sum(m) / len(m)) for (r, k), m in sorted(means.items()) if k == kind] for kind in kinds
         },
         answers=sum(a["round"] == last for a in answers),
-        errors=dict(
-            Counter(a["error"] for a in answers if a["round"] == last and a["reward"] < 1).most_common()
-        ),
+        errors=dict(errors.most_common()),
         samples=sum(u["samples"] for u in updates),
         steps=sum(u["steps"] for u in updates),
         metrics=_mean([u["metrics"] for u in updates]),
@@ -95,6 +94,19 @@ def figures(folder: Path, row: str, seed: int) -> Figures:
         seconds=told["seconds"],
         findings=len(audit.audit(folder).findings),
     )
+
+
+def _mistakes(reader: RunReader, groups: Collection[str]) -> Counter[str]:
+    """Kinds of mistakes of these groups' answers, told anew: runs of any age are counted by the same rules."""
+    domain = make_domain(config.resolve(reader.config()))
+    found: Counter[str] = Counter()
+    for name in sorted(groups):
+        group, _ = reader.group(name)
+        task = reader.task(group.start.task_id)
+        for attempt, verdict in reader.attempts(name):
+            mistake = domain.mistake(task, attempt.response, verdict)
+            found.update([mistake] if mistake else [])
+    return found
 
 
 def of_rows(runs_dir: Path, rows: Sequence[Row], seeds: Sequence[int]) -> dict[str, list[Figures]]:

@@ -7,7 +7,11 @@ without a reward.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 
+import numpy as np
+
+from protocols.domains.zwc.functions import CONSTRUCTORS
 from protocols.prompting import last_code_block
 from protocols.records import Task, Verdict
 
@@ -28,8 +32,13 @@ MISTAKES = {
 }
 
 _LIMITS = ("timeout", "memory", "output_limit")
-_REFUSALS = ("TypeError", "ValueError", "IndexError", "LinAlgError", "AxisError")
-_ABSENT = re.compile(r"AttributeError: (?:module )?'(?P<owner>[^']*)'.* has no attribute '(?P<name>\w+)'")
+_REFUSALS = ("TypeError", "ValueError", "LinAlgError", "AxisError")
+_ABSENT = re.compile(
+    r"AttributeError: (?:module )?'(?P<owner>[^']*)'.* has no attribute '(?P<name>\w+)'"
+    r"|ImportError: cannot import name '(?P<imported>\w+)' from '(?P<source>[\w.]+)'"
+    r"|import of (?P<whole>\w+)\.(?P<part>\w+)"
+)
+_UNDEFINED = re.compile(r"NameError: name '(?P<name>\w+)' is not defined")
 
 
 def mistake(
@@ -50,29 +59,52 @@ def mistake(
     if verdict.category in _LIMITS:
         return "limits"
     told = f"{verdict.evidence.get('exception', '')} {verdict.evidence.get('detail', '')}"
-    known = {part for name in originals.values() for part in name.split(".")}
-    absent = _ABSENT.search(told)
-    if re.search(r"\b(import|from)\s+numpy\b", source) or (absent and absent["name"] in known):
-        return "numpy_habit"
-    if absent and absent["owner"].split(".")[0] == package:
-        return "invented_attribute"
-    if absent and absent["owner"] == "ZWCArray":
-        return "numpy_habit"
+    missing = _missing(source, told, package, originals)
+    if missing:
+        return missing
     if verdict.category == "forbidden_import":
         return "forbidden_import"
     named = _named(source, package, originals)
     if named and not set(task.topics) <= set(named):
-        return "wrong_function"
-    if any(kind in told for kind in _REFUSALS) and verdict.category == "runtime_error" and named:
-        return "wrong_arguments"
+        return "wrong_function" if set(named) - _constructors(originals) else "no_library_call"
+    if verdict.category == "runtime_error":
+        refused = named and any(kind in told for kind in _REFUSALS)
+        return "wrong_arguments" if refused else "other_error"
     if verdict.category == "malformed":
         return "not_plain"
-    if verdict.category == "runtime_error":
-        return "other_error"
+    if verdict.category == "wrong_answer" and not named:
+        return "no_library_call"
     return verdict.category if verdict.category in MISTAKES else "other_error"
+
+
+def _missing(source: str, told: str, package: str, originals: Mapping[str, str]) -> str | None:
+    """Whose name it was that is not there; None where nothing was missing, or nobody's name."""
+    if re.search(r"\b(import|from)\s+numpy\b", source):
+        return "numpy_habit"
+    undefined = _UNDEFINED.search(told)
+    if undefined:
+        return "numpy_habit" if undefined["name"] in {"np", "numpy", *originals.values()} else None
+    absent = _ABSENT.search(told)
+    if absent is None:
+        return None
+    name = absent["name"] or absent["imported"] or absent["part"]
+    owner = absent["owner"] or absent["source"] or absent["whole"]
+    if owner.partition(".")[0] == package or owner == f"{package.upper()}Array":
+        return "numpy_habit" if name in _numpys() else "invented_attribute"
+    return "numpy_habit" if name in dir(np.ndarray) else None
 
 
 def _named(source: str, package: str, originals: Mapping[str, str]) -> Sequence[str]:
     """Functions of the package that the source names, whether they were reached or not."""
     found = re.findall(rf"\b{re.escape(package)}\.([\w.]+)", source)
     return [name for name in found if name in originals]
+
+
+def _constructors(originals: Mapping[str, str]) -> set[str]:
+    return {public for public, original in originals.items() if original in CONSTRUCTORS}
+
+
+@cache
+def _numpys() -> frozenset[str]:
+    """Public names of NumPy, of its linear algebra, and of its arrays."""
+    return frozenset(name for owner in (np, np.linalg, np.ndarray) for name in dir(owner) if name[0] != "_")
