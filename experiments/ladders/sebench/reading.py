@@ -97,7 +97,7 @@ def figures(folder: Path, row: str, seed: int) -> Figures:
 
 
 def _mistakes(reader: RunReader, groups: Collection[str]) -> Counter[str]:
-    """Kinds of mistakes of these groups' answers, told anew: runs of any age are counted by the same rules."""
+    """Kinds of mistakes of these groups' answers, told anew: runs of any age are counted alike."""
     domain = make_domain(config.resolve(reader.config()))
     found: Counter[str] = Counter()
     for name in sorted(groups):
