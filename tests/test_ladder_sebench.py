@@ -140,6 +140,16 @@ def test_a_stopped_row_goes_on_and_under_other_settings_is_refused(small_scale: 
     assert summary.load(folder)["finished"] and summary.load(folder)["rounds"] == 2
 
 
+def test_a_row_that_fails_costs_itself_and_what_needs_it(small_scale: Path, tmp_path: Path) -> None:
+    rows = playing.chosen(["open-sft", "closed-rl"])
+    broken = [msgspec.structs.replace(rows[0], changes={"zwc": {"names": ["nope"]}}), *rows[1:]]
+    told = playing.play(str(small_scale), broken, [1], [], tmp_path, True)
+    assert len(told) == 2 and "nope" in told[0] and "needs closed-sft" in told[1]
+    assert summary.load(folder_of(tmp_path, "closed-rl", 1))["finished"]
+    found = reading.of_rows(tmp_path, rows, [1])
+    assert set(found) == {"closed-rl"}
+
+
 def test_figures_say_what_the_stores_hold(played: Path) -> None:
     found = reading.of_rows(played, playing.chosen(PLAYED), [1, 2, 3])
     assert {name: len(figures) for name, figures in found.items()} == dict.fromkeys(PLAYED, 2)

@@ -71,13 +71,14 @@ def _sebench(
 ) -> None:
     from experiments.ladders.sebench import dry, playing, plots, reading
     from experiments.ladders.sebench.table import table
+    from protocols.errors import TaskspaceError
 
     chosen = playing.chosen(rows)
     if dry_run:
         print(dry.report(scale, chosen, overrides))
         return
     runs = runs / f"sebench-{Path(scale).stem}"
-    playing.play(scale, chosen, seeds, overrides, runs, quiet)
+    failed = playing.play(scale, chosen, seeds, overrides, runs, quiet)
     found = reading.of_rows(runs, chosen, seeds)
     measured = playing.measure(scale, chosen, seeds[0], overrides, runs, quiet)
     text = table(found, measured)
@@ -86,6 +87,8 @@ def _sebench(
         _write(out / "table.md", text)
         plots.draw(found, out)
     print(text)
+    if failed:
+        raise TaskspaceError(f"ladder: {len(failed)} rows have no result: {'; '.join(failed)}")
 
 
 def _names(text: str) -> list[str]:

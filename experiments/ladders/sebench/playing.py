@@ -45,25 +45,39 @@ def chosen(names: Sequence[str]) -> list[Row]:
 
 def play(
     scale: str, rows: Sequence[Row], seeds: Sequence[int], overrides: list[str], runs_dir: Path, quiet: bool
-) -> None:
-    """Play what is not complete, seed by seed.
+) -> list[str]:
+    """Play what is not complete, seed by seed. A row that fails costs itself and the rows that need it.
+
+    Returns:
+        A line for each of those; the same command tries them again.
 
     Raises:
-        TaskspaceError: a run failed or was stopped, or an audit found something; what is there is kept.
+        TaskspaceError: a run was stopped, or an audit found something; what is there is kept.
     """
     sizes = scales.load(scale)
+    failed: dict[Path, str] = {}
     for seed in seeds:
         folders = {name: folder_of(runs_dir, name, seed) for name in ROWS}
         for row in rows:
             folder = folders[row.name]
+            missing = [need for need in row.needs if folders[need] in failed]
+            if missing:
+                failed[folder] = f"{folder.name}: needs {missing[0]}, which failed"
+                continue
             if not summary.load(folder).get("finished"):
                 settings = scales.settings_of(sizes, row, seed, overrides, folders)
                 there = (folder / "run.db").is_file()
                 if there:
                     config.require_resumable(config.load_file(folder / "config.yaml"), settings, str(folder))
-                if runs.execute(runs.Prepared(settings, folder, resumed=there), quiet=quiet):
+                try:
+                    stopped = runs.execute(runs.Prepared(settings, folder, resumed=there), quiet=quiet)
+                except TaskspaceError as error:
+                    failed[folder] = f"{folder.name}: {error}"
+                    continue
+                if stopped:
                     raise TaskspaceError(f"ladder: stopped in {folder}; the same command goes on from there")
             _prove(folder)
+    return list(failed.values())
 
 
 def _prove(folder: Path) -> None:
