@@ -49,7 +49,8 @@ def test_the_original_module_answers_every_task_under_its_own_name(pool: Sandbox
     verdicts = [domain.judge(t, "a", o) for t, o in zip(tasks, pool.run(checks))]
     assert [v.category for v in verdicts] == ["correct"] * len(tasks)
     wrong = domain.check(tasks[0], "```python\ndef solve(*values):\n    return 'no'\n```")
-    assert domain.judge(tasks[0], "a", pool.run([wrong])[0]).reward == 0.0
+    verdict = domain.judge(tasks[0], "a", pool.run([wrong])[0])
+    assert verdict.reward == 0.0 and domain.mistake(tasks[0], "", verdict) is None
 
 
 def test_its_prompt_names_the_module_and_nothing_of_the_package() -> None:
@@ -57,7 +58,7 @@ def test_its_prompt_names_the_module_and_nothing_of_the_package() -> None:
     for task in domain.tasks(Split.TEST, "all", 12):
         prompt = domain.prompt(task, start_of(task, Book.CLOSED), Book.CLOSED)
         text = "\n".join(m.content for m in prompt.messages) + prompt.prefill
-        assert "zwc" not in text and "numpy." in text
+        assert "zwc" not in text and "import numpy as np" in prompt.prefill and "np." in text
         assert not any(re.search(rf"\b{name}\b", text) for name in domain.library.public)
 
 

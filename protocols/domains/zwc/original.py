@@ -44,9 +44,13 @@ class OriginalDomain(ZwcDomain):
         module = self.settings.module
         shown = self._demonstrations if task.kind == "single" else self._demonstrations + self._compositions
         plain = prompts.plain(task, module, [], start.history, start.step)
-        return prompts.worked(
-            plain, task, module, [(self._renamed(shown_task), []) for shown_task, _ in shown]
-        )
+        renamed: list[tuple[Task, list[str]]] = [(self._renamed(example), []) for example, _ in shown]
+        return prompts.worked(plain, task, module, renamed, f"{module} as {self._alias}")
+
+    @property
+    def _alias(self) -> str:
+        """The name that everybody uses."""
+        return "np" if self.settings.module == "numpy" else self.settings.module
 
     def learning_prompt(self, task: Task, start: Start, book: Book) -> Prompt:
         return prompts.plain(task, self.settings.module, [], start.history, start.step)
@@ -69,12 +73,16 @@ class OriginalDomain(ZwcDomain):
             outcome, expected, frozenset(), *self.tolerance, attempt_id=attempt_id, library=False
         )
 
+    def mistake(self, task: Task, response: str, verdict: Verdict) -> str | None:
+        """None: kinds of mistakes are about the package, which is not there."""
+        return None
+
     def _renamed(self, task: Task) -> Task:
         """With the original names in its canonical solution."""
-        package, module = self.library.package, self.settings.module
+        package = self.library.package
 
         def original(found: re.Match[str]) -> str:
-            return f"{module}.{self._originals[found[1]]}"
+            return f"{self._alias}.{self._originals[found[1]]}"
 
         solution: Any = re.sub(rf"\b{package}\.([\w.]+)", original, task.payload["solution"])
         return msgspec.structs.replace(task, payload={**task.payload, "solution": solution})

@@ -57,9 +57,13 @@ def plain(
 
 
 def worked(
-    prompt: Prompt, task: Task, package: str, demonstrations: Sequence[tuple[Task, Sequence[str]]]
+    prompt: Prompt,
+    task: Task,
+    package: str,
+    demonstrations: Sequence[tuple[Task, Sequence[str]]],
+    imported: str | None = None,
 ) -> Prompt:
-    """Demonstrations before the task, and the answer opened.
+    """Demonstrations before the task, and the answer opened; `imported` is what follows `import`.
 
     They are the same for every task, so that an engine computes them once.
     """
@@ -67,8 +71,8 @@ def worked(
     messages = [system]
     for shown, docs in demonstrations:
         messages.append(Message(role="user", content=question(shown, package, docs)))
-        messages.append(Message(role="assistant", content=answer(shown, package)))
-    return Prompt(messages=(*messages, *rest), prefill=opening(task, package))
+        messages.append(Message(role="assistant", content=answer(shown, imported or package)))
+    return Prompt(messages=(*messages, *rest), prefill=opening(task, imported or package))
 
 
 def proposer(documentation: str, demonstrations: Sequence[tuple[str, str, str]]) -> Prompt:
