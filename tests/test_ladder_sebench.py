@@ -1,5 +1,8 @@
 """The SE-Bench ladder: rows as data, scales, playing on shared experience, reading, table and plots."""
 
+import contextlib
+import shutil
+import sqlite3
 from pathlib import Path
 
 import msgspec
@@ -13,7 +16,7 @@ from experiments.ladders.sebench.reading import Share
 from experiments.ladders.sebench.rows import GAP, MEASURED, ROWS, folder_of
 from experiments.ladders.sebench.table import table
 from memory.reader import RunReader
-from protocols.errors import SettingError
+from protocols.errors import SettingError, TaskspaceError
 
 PLAYED = ["closed-sft", "open-sft", "gap-clip-signed-rollout-many", "noise-sft-fp0.3-fn0"]
 
@@ -125,6 +128,20 @@ def test_a_complete_ladder_is_only_read_again(played: Path, small_scale: Path) -
     playing.play(str(small_scale), playing.chosen(PLAYED), [1, 2], [], played, True)
     assert {path: path.stat().st_mtime_ns for path in played.rglob("*") if path.is_file()} == before
     assert all((folder / "audit.json").is_file() for folder in played.iterdir())
+
+
+def test_a_run_whose_audit_finds_something_ends_the_ladder_every_time(
+    played: Path, small_scale: Path, tmp_path: Path
+) -> None:
+    folder = folder_of(tmp_path, "closed-sft", 1)
+    shutil.copytree(folder_of(played, "closed-sft", 1), folder)
+    (folder / "audit.json").unlink()
+    with contextlib.closing(sqlite3.connect(folder / "run.db")) as db, db:
+        db.execute("UPDATE attempts SET evidence_json = '{}' WHERE reward = 1")
+    for _ in range(2):
+        with pytest.raises(TaskspaceError, match="no call of the package was traced"):
+            playing.play(str(small_scale), [ROWS["closed-sft"]], [1], [], tmp_path, True)
+    assert not (folder / "audit.json").exists()
 
 
 def test_a_stopped_row_goes_on_and_under_other_settings_is_refused(small_scale: Path, tmp_path: Path) -> None:

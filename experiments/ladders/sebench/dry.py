@@ -106,7 +106,7 @@ def estimate(
         generated += (
             (solver.rounds or settings.rounds)
             * settings.proposer.per_round
-            * (settings.proposer.sampling.max_tokens)
+            * settings.proposer.sampling.max_tokens
         )
     shared = attempts if source is None else int(_attempts(source) * settings.curator.source_share)
     again = settings.rounds if plan.algorithm == "sft" and (source or solver.rounds) else 1

@@ -81,16 +81,16 @@ def play(
 
 
 def _prove(folder: Path) -> None:
-    """Audit a complete run, once, and keep of its checkpoints the newest weights only."""
+    """Audit a complete run, until it is clean once, and keep of its checkpoints the newest weights only."""
     proof = folder / "audit.json"
     if not proof.is_file():
         found = audit.audit(folder)
+        if not found.clean:  # nothing is written: the next time it is found again
+            raise TaskspaceError(f"ladder: {audit.text(found)}".replace("\n", "; "))
         proof.write_bytes(msgspec.json.encode(found))
         *older, newest = [checkpoints.path_of(folder, v) for v in checkpoints.versions(folder)] or [folder]
         for gone in (*older, newest / checkpoints.STATE):
             shutil.rmtree(gone, ignore_errors=True)
-        if not found.clean:
-            raise TaskspaceError(f"ladder: {audit.text(found)}".replace("\n", "; "))
 
 
 def measure(
