@@ -2,6 +2,8 @@
 
     numpy     the same tasks under the module's own name, which the model knows
     memory    past answers to training tasks in the prompt, the documentation closed, the weights as they are
+    opened    closed book, the answer opened for the model as in the open book: asked is the name alone, not the
+              form of an answer, which reinforcement learning on opened answers never teaches
 
 The memory baseline is in the manner of ExpeL, which SE-Bench (arXiv 2602.04811) compares with; how that was
 set up there is not known, so the number of answers is a setting and the ranking is ours: the similarity of
@@ -18,7 +20,7 @@ from actors.similarity import similarity
 from memory.reader import RunReader
 from protocols.domain import Domain, register
 from protocols.domains.zwc.domain import ZwcDomain
-from protocols.domains.zwc.prompts import question
+from protocols.domains.zwc.prompts import opening, question
 from protocols.errors import SettingError
 from protocols.records import Book, Message, Prompt, Record, Split, Start, Task
 from protocols.settings import RunSettings
@@ -35,6 +37,7 @@ class Condition(Record):
     numpy: bool = False
     memory: Path | None = None  # run folder whose verified answers are remembered
     memory_k: int = 4  # answers in a prompt
+    opened: bool = False
 
     def applied(self, settings: RunSettings) -> RunSettings:
         """The settings with the domain that makes the difference.
@@ -42,14 +45,18 @@ class Condition(Record):
         Raises:
             SettingError: the conditions exclude each other, or there is nothing to remember.
         """
-        if not self.numpy and self.memory is None:
+        asked = {"numpy": self.numpy, "memory": self.memory is not None, "opened": self.opened}
+        chosen = [name for name, wanted in asked.items() if wanted]
+        if not chosen:
             return settings
-        if self.numpy and self.memory is not None:
-            raise SettingError("--numpy and --memory: choose one of them")
+        if len(chosen) > 1:
+            raise SettingError(f"--{' and --'.join(chosen)}: choose one of them")
         if settings.domain != "zwc" or settings.zwc.files:
-            raise SettingError(f"--{'numpy' if self.numpy else 'memory'}: needs tasks of zwc's own bank")
+            raise SettingError(f"--{chosen[0]}: needs tasks of zwc's own bank")
         if self.numpy:
             return settings.model_copy(update={"domain": "zwc-original"})
+        if self.opened:
+            return settings.model_copy(update={"domain": "zwc-opened"})
         notes = remembered(self.memory or Path(), settings)
 
         def make(asked: RunSettings) -> Domain:
@@ -113,3 +120,21 @@ class RememberingDomain(ZwcDomain):
             messages.append(Message(role="user", content=question(note.task, self.settings.package)))
             messages.append(Message(role="assistant", content=note.response))
         return msgspec.structs.replace(prompt, messages=(*messages, *rest))
+
+
+class OpenedDomain(ZwcDomain):
+    """zwc with closed-book answers that begin as open-book answers do: import, and the function's head."""
+
+    name = "zwc-opened"
+
+    def prompt(self, task: Task, start: Start, book: Book) -> Prompt:
+        prompt = super().prompt(task, start, book)
+        return msgspec.structs.replace(prompt, prefill=opening(task, self.settings.package))
+
+
+def _opened(settings: RunSettings) -> Domain:
+    grader = settings.verifier
+    return OpenedDomain(settings.zwc, grader.relative_tolerance, grader.absolute_tolerance)
+
+
+register("zwc-opened", _opened)

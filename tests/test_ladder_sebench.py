@@ -55,14 +55,14 @@ def test_the_gap_crosses_four_switches_and_leaves_out_what_cannot_differ() -> No
 
 def test_what_a_row_needs_is_played_before_it() -> None:
     rows = [row.name for row in playing.chosen(["closed-sft-rl", "noise"])]
-    assert rows.index("closed-sft") < rows.index("closed-sft-rl") and len(rows) == 2 + 6
+    assert rows.index("closed-sft") < rows.index("closed-sft-rl") and len(rows) == 2 + 7
     order = list(ROWS)
     assert all(order.index(need) < order.index(row.name) for row in ROWS.values() for need in row.needs)
     with pytest.raises(SettingError, match="--rows nope"):
         playing.chosen(["nope"])
 
 
-@pytest.mark.parametrize("scale", ["laptop", "paper"])
+@pytest.mark.parametrize("scale", ["gpu", "laptop", "paper"])
 def test_every_row_of_every_scale_has_valid_settings(scale: str) -> None:
     sizes = scales.load(scale)
     for row in ROWS.values():
@@ -103,7 +103,7 @@ def test_published_hyper_parameters_stand_in_the_paper_scale() -> None:
 
 
 def test_a_scale_of_another_form_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="choose one of laptop, paper"):
+    with pytest.raises(SettingError, match="choose one of gpu, laptop, paper"):
         scales.load("huge")
     (tmp_path / "s.yaml").write_text("settings: {}\n")
     with pytest.raises(SettingError, match="has to hold"):

@@ -302,7 +302,7 @@ class Trainee:
             self.tokenizer.save_pretrained(folder)
             inner = folder / checkpoints.STATE
             inner.mkdir()
-            torch.save(tensors, inner / _TENSORS)
+            _save(tensors, inner / _TENSORS)
             (inner / "plain.json").write_bytes(msgspec.json.encode(state["plain"]))
             update = msgspec.structs.replace(update, checksum=checkpoints.weights_checksum(folder))
             (folder / _UPDATE).write_bytes(msgspec.json.encode(update))
@@ -311,6 +311,17 @@ class Trainee:
         self.checksum = update.checksum
         heap.give_back()
         return update
+
+
+def _save(tensors: dict[str, torch.Tensor], file: Path) -> None:
+    """Without check sums: nothing reads them where the file is mapped, and computing them takes several times
+    as long as writing."""
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(tensors, file)
+    finally:
+        torch.serialization.set_crc32_options(before)
 
 
 def _device(name: str) -> torch.device:

@@ -3,7 +3,8 @@
 Same model, prompts, group size, lengths and settings; each contender in a process of its own, one after the
 other, so that peak memory is its own. Counted are sampled tokens over the time from the end of the first
 step, which warms both up, to the end of the last. Ours writes a checkpoint at every step and loads it into
-the engine, as a run does; TRL samples from the model that it trains.
+the engine, as a run does; TRL samples from the model that it trains. Both on the GPU where there is one; then
+peak memory is the GPU's.
 """
 
 import json
@@ -35,9 +36,13 @@ def run(
     Returns:
         for `ours` and `trl`: sampled tokens per second, tokens, peak memory; and the ratio of the speeds.
     """
+    import torch
+
     from memory.artefacts import fetch_model
 
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     task = {
+        "device": device,
         "model": str(fetch_model(model)),
         "prompts": prompts,
         "group": group,
@@ -49,6 +54,7 @@ def run(
     ratio = round(found["ours"]["tokens_per_s"] / found["trl"]["tokens_per_s"], 2)
     lighter = found["ours"]["peak_gb"] <= found["trl"]["peak_gb"]
     return {
+        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "completions a step": prompts * group,
         **found,
         "ratio": ratio,
@@ -73,10 +79,15 @@ def _reward(text: str) -> float:
 
 
 def _measured(ends: list[float], tokens: list[float]) -> dict[str, Any]:
+    import torch
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1e3
+    if torch.cuda.is_available():
+        peak = torch.cuda.max_memory_allocated()
     return {
         "tokens_per_s": round(sum(tokens[1:]) / (ends[-1] - ends[0]), 1),
         "tokens": sum(tokens[1:]),
-        "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
+        "peak_gb": round(peak / 1e9, 2),
     }
 
 
@@ -87,9 +98,9 @@ def _ours(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     from actors.learning.grpo import GrpoLearner
 
     model = Path(task["model"])
-    settings = LearnerSettings(recipe="closed-rl", learning_rate=1e-6, warmup=0.0, device="cpu")
+    settings = LearnerSettings(recipe="closed-rl", learning_rate=1e-6, warmup=0.0, device=task["device"])
     learner = GrpoLearner(model, settings, folder, task["seed"])
-    engine = TransformersEngine(model, EngineSettings(kind="transformers", device="cpu"))
+    engine = TransformersEngine(model, EngineSettings(kind="transformers", device=task["device"]))
     sampling = Sampling(temperature=1.0, max_tokens=task["new_tokens"])
     prompts = _prompts(task["prompts"])
     ends, tokens = [], []
@@ -159,7 +170,7 @@ def _trl(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         warmup_steps=0,
         gradient_checkpointing=False,
         bf16=True,
-        use_cpu=True,
+        use_cpu=task["device"] == "cpu",
         model_init_kwargs={"dtype": "float32"},
         report_to="none",
         save_strategy="no",

@@ -15,10 +15,11 @@ def ladder(
     recipes: Annotated[
         str, typer.Option(help="Of a preset: recipes, comma-separated.")
     ] = "closed-sft,open-sft",
-    scale: Annotated[str, typer.Option(help="Of sebench: laptop, paper, or a YAML file.")] = "laptop",
+    scale: Annotated[str, typer.Option(help="Of sebench: laptop, gpu, paper, or a YAML file.")] = "laptop",
     rows: Annotated[
-        str, typer.Option(help="Of sebench: parts (main, volume, gap, noise) or rows, comma-separated.")
-    ] = "main,volume,gap,noise",
+        str,
+        typer.Option(help="Of sebench: parts (main, volume, after, gap, noise) or rows, comma-separated."),
+    ] = "main,volume,after,gap,noise",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Of sebench: check every row, estimate memory and time.")
     ] = False,

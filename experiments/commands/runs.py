@@ -62,7 +62,7 @@ def evaluate(
     model: Annotated[
         str | None, typer.Option(help="With sebench: the run or model; the scale's model by default.")
     ] = None,
-    scale: Annotated[str, typer.Option(help="With sebench: laptop, paper, or a YAML file.")] = "laptop",
+    scale: Annotated[str, typer.Option(help="With sebench: laptop, gpu, paper, or a YAML file.")] = "laptop",
     book: Annotated[str, typer.Option(help="closed, open or both.")] = "closed",
     split: Annotated[str, typer.Option(help="train or test.")] = "test",
     kind: Annotated[str | None, typer.Option(help="single, multi or all (with sebench the default).")] = None,
@@ -79,6 +79,9 @@ def evaluate(
         Path | None, typer.Option(help="Put verified answers of this run into the closed-book prompt.")
     ] = None,
     memory_k: Annotated[int, typer.Option(min=1, help="Answers in such a prompt, the most similar.")] = 4,
+    opened: Annotated[
+        bool, typer.Option("--opened", help="Begin closed-book answers for the model, as open-book ones.")
+    ] = False,
     version: Annotated[
         int | None, typer.Option(help="Of a run: policy version; the last by default.")
     ] = None,
@@ -100,6 +103,7 @@ def evaluate(
       taskspace eval sebench --book open --samples 4
       taskspace eval sebench --numpy
       taskspace eval sebench --memory runs/quickstart-1 --memory-k 4
+      taskspace eval runs/quickstart-1 --opened
     """
     from experiments import config
     from experiments import evaluate as evaluation
@@ -126,7 +130,7 @@ def evaluate(
         overrides,
         runs,
         quiet or as_json,
-        Condition(numpy=numpy, memory=memory, memory_k=memory_k),
+        Condition(numpy=numpy, memory=memory, memory_k=memory_k, opened=opened),
     )
     if as_json:
         _print_json(result)

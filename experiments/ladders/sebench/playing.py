@@ -8,16 +8,19 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from experiments import audit, config, evaluate, runs, summary
 from experiments.conditions import Condition
 from experiments.ladders.sebench import scales
-from experiments.ladders.sebench.reading import Share
+from experiments.ladders.sebench.reading import OPENED, Share, shares
 from experiments.ladders.sebench.rows import MEASURED, ROWS, Row, folder_of
 from memory import checkpoints
 from protocols.errors import SettingError, TaskspaceError
+
+_QUICK = "sandbox.wall_s=1"  # where a policy fell apart, hundreds of its programs never end
 
 
 def chosen(names: Sequence[str]) -> list[Row]:
@@ -77,6 +80,10 @@ def play(
                 if stopped:
                     raise TaskspaceError(f"ladder: stopped in {folder}; the same command goes on from there")
             _prove(folder)
+            try:
+                _measure_opened(folder)
+            except TaskspaceError as error:
+                failed[folder] = f"{folder.name}: {error}"
     return list(failed.values())
 
 
@@ -91,6 +98,17 @@ def _prove(folder: Path) -> None:
         *older, newest = [checkpoints.path_of(folder, v) for v in checkpoints.versions(folder)] or [folder]
         for gone in (*older, newest / checkpoints.STATE):
             shutil.rmtree(gone, ignore_errors=True)
+
+
+def _measure_opened(folder: Path) -> None:
+    """Closed book with opened answers, by the weights that a run ended with: names without the form."""
+    path = folder / OPENED
+    if not path.is_file():
+        told = evaluate.evaluate(
+            str(folder), "closed", "test", "all", 0, None, {}, [_QUICK], folder.parent, True,
+            Condition(opened=True),
+        )  # fmt: skip
+        _write(path, told)
 
 
 def measure(
@@ -113,19 +131,18 @@ def measure(
         path = runs_dir / f"measured-{one.name}-seed{seed}.json"
         if not path.is_file():
             memory = folder_of(runs_dir, one.memory, seed) if one.memory else None
-            condition = Condition(numpy=one.numpy, memory=memory)
+            condition = Condition(numpy=one.numpy, memory=memory, opened=one.opened)
             settings = [*overrides, f"seed={seed}"]
             told = evaluate.evaluate(
                 model, one.book, "test", "all", 0, None, base, settings, runs_dir, quiet, condition
             )
-            draft = path.with_suffix(".part")
-            draft.write_text(json.dumps(told, indent=1), encoding="utf-8")
-            draft.replace(path)
-        by_kind = json.loads(path.read_text(encoding="utf-8"))["results"][one.book]["by_kind"]
-        found[one.name] = {
-            kind: Share(
-                mean=part["accuracy"], low=part["interval"][0], high=part["interval"][1], tasks=part["tasks"]
-            )
-            for kind, part in by_kind.items()
-        }
+            _write(path, told)
+        found[one.name] = shares(path, one.book)
     return found
+
+
+def _write(path: Path, told: dict[str, Any]) -> None:
+    """Whole or not at all."""
+    draft = path.with_suffix(".part")
+    draft.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    draft.replace(path)

@@ -4,10 +4,13 @@ Everything is read from the run folders' stores, so that the figures can be chec
 playing. Does not cover: how they are shown (`table`, `plots`).
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from experiments import audit, config, summary
 from experiments.ladders.sebench.rows import Row, folder_of
@@ -15,6 +18,9 @@ from experiments.metrics import bootstrap
 from memory.reader import RunReader
 from protocols.domain import make_domain
 from protocols.records import Record
+
+OPENED = "opened.json"
+"""In a run's folder: what its last weights do closed book where the answer is opened for them."""
 
 _ANSWERS = """
 SELECT g.round, g.id AS "group", t.id AS task, t.kind, a.reward FROM attempts a
@@ -47,6 +53,7 @@ class Figures(Record):
     noise: dict[str, Any]  # of proposals: known, wrong, share
     seconds: float
     findings: int  # of the audit
+    opened: dict[str, Share] = msgspec.field(default_factory=dict)  # as `after`, with opened answers
 
 
 def share(tasks: Sequence[float]) -> Share:
@@ -93,7 +100,19 @@ def figures(folder: Path, row: str, seed: int) -> Figures:
         noise=told["proposal_noise"],
         seconds=told["seconds"],
         findings=len(audit.audit(folder).findings),
+        opened=shares(folder / OPENED, "closed") if (folder / OPENED).is_file() else {},
     )
+
+
+def shares(file: Path, book: str) -> dict[str, Share]:
+    """By kind of task, from what a measurement wrote."""
+    by_kind = json.loads(file.read_text(encoding="utf-8"))["results"][book]["by_kind"]
+    return {
+        kind: Share(
+            mean=part["accuracy"], low=part["interval"][0], high=part["interval"][1], tasks=part["tasks"]
+        )
+        for kind, part in by_kind.items()
+    }
 
 
 def _mistakes(reader: RunReader, groups: Collection[str]) -> Counter[str]:

@@ -12,7 +12,7 @@ import msgspec
 
 from protocols.records import Record
 
-Part = Literal["main", "volume", "gap", "noise"]
+Part = Literal["main", "volume", "after", "gap", "noise"]
 Published = tuple[float | None, float | None]
 
 
@@ -45,11 +45,13 @@ class Measured(Record):
     book: str = "closed"
     numpy: bool = False
     memory: str | None = None  # row whose verified answers are retrieved
+    opened: bool = False
     published: Published = (None, None)
 
 
 MEASURED = (
     Measured(name="closed", title="closed book, untrained", published=(0.0, 0.0)),
+    Measured(name="opened", title="closed book, untrained, answers opened", opened=True),
     Measured(name="open", title="open book, untrained", book="open", published=(0.853, 0.705)),
     Measured(name="numpy", title="the same tasks with NumPy", numpy=True, published=(0.974, 0.936)),
     Measured(name="memory", title="memory: retrieved answers", memory="closed-sft", published=(0.471, 0.155)),
@@ -143,6 +145,24 @@ VOLUME = (
     ),
 )
 
+AFTER = tuple(
+    Row(
+        name=f"closed-sft-25-rl-{name}",
+        part="after",
+        family=family,
+        recipe="closed-rl",
+        title=f"The same, {title}",
+        start="closed-sft-25",
+        changes={"learner": {"grpo": switches}},
+    )
+    for name, title, family, switches in (
+        ("positive", "without negative advantages", "closed-rl", {"negative": 0.0}),
+        ("slow", "a fifth of the step size", "closed-rl-slow", {}),
+        ("slow-positive", "both", "closed-rl-slow", {"negative": 0.0}),
+    )
+)
+"""What it takes for RL to add to what Closed-SFT left, instead of taking away from it."""
+
 _CLIP: dict[str, dict[str, Any]] = {
     "clip": {},
     "free": {"clip_low": None, "clip_high": None, "dual_clip": None},
@@ -181,7 +201,7 @@ GAP = _gap()
 _RATES = ((0.1, 0.0), (0.3, 0.0), (0.0, 0.3))
 """Injected (false positive, false negative) rates of the verifier."""
 
-NOISE = tuple(
+_INJECTED = tuple(
     Row(
         name=f"noise-{method}-fp{positive:g}-fn{negative:g}",
         part="noise",
@@ -196,10 +216,21 @@ NOISE = tuple(
     )
     for positive, negative in _RATES
 )
+NOISE = (
+    *_INJECTED,
+    Row(
+        name="noise-proposals",
+        part="noise",
+        family="selfplay",
+        recipe="selfplay-sft",
+        title="self-play, Closed-SFT, any answer that ran as reference",
+        changes={"proposer": {"consensus": 0.05}},
+    ),
+)
 CLEAN = {"sft": "closed-sft-50", "rl": "gap-clip-signed-recomputed-many"}
 """The same without noise."""
 
-ROWS: dict[str, Row] = {row.name: row for row in (*MAIN, *VOLUME, *GAP, *NOISE)}
+ROWS: dict[str, Row] = {row.name: row for row in (*MAIN, *VOLUME, *AFTER, *GAP, *NOISE)}
 
 
 def folder_of(runs_dir: Path, row: str, seed: int) -> Path:

@@ -17,8 +17,9 @@ def table(found: Mapping[str, Sequence[Figures]], measured: Mapping[str, Mapping
     parts = [_main(found, measured)]
     for part, title in (
         ("volume", "Data volume"),
+        ("after", "What RL takes after Closed-SFT on 25% of the experience"),
         ("gap", "The RL gap: closed-RL switches on one experience"),
-        ("noise", "Injected verifier noise on one experience"),
+        ("noise", "Noise: of the verifier, injected on one experience; of proposals"),
     ):
         rows = [name for name in found if ROWS[name].part == part]
         if rows:
@@ -30,25 +31,28 @@ def table(found: Mapping[str, Sequence[Figures]], measured: Mapping[str, Mapping
 
 def _main(found: Mapping[str, Sequence[Figures]], measured: Mapping[str, Mapping[str, Share]]) -> str:
     lines = [
-        "| method | seeds | single | multi | published single | published multi |",
-        "|---|---|---|---|---|---|",
+        "| method | seeds | single | multi | single, opened | published single | published multi |",
+        "|---|---|---|---|---|---|---|",
     ]
     for one in MEASURED:
         if one.name in measured:
             ours = [_share(measured[one.name].get(kind)) for kind in KINDS]
-            lines.append(_line(one.title, "-", *ours, *_published(one.published)))
+            lines.append(_line(one.title, "-", *ours, "-", *_published(one.published)))
     for name, runs in found.items():
         row = ROWS[name]
         if row.part == "main":
-            ours = [_share(over_seeds([run.after.get(kind) for run in runs])) for kind in KINDS]
+            ours = _ours(runs)
             lines.append(_line(row.title, len(runs), *ours, *_published(row.published)))
     return "\n".join(lines)
 
 
 def _sweep(found: Mapping[str, Sequence[Figures]]) -> str:
-    lines = ["| row | seeds | single | multi | answers learned | steps |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| row | seeds | single | multi | single, opened | answers learned | steps |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for name, runs in found.items():
-        ours = [_share(over_seeds([run.after.get(kind) for run in runs])) for kind in KINDS]
+        ours = _ours(runs)
         samples, steps = (sum(values) // len(runs) for values in zip(*((r.samples, r.steps) for r in runs)))
         lines.append(_line(ROWS[name].title or name, len(runs), *ours, samples, steps))
     return "\n".join(lines)
@@ -71,6 +75,12 @@ def _details(found: Mapping[str, Sequence[Figures]]) -> str:
                 )
             )
     return "\n".join(lines)
+
+
+def _ours(runs: Sequence[Figures]) -> list[str]:
+    """Closed book by kind, then single tasks with opened answers."""
+    after = [_share(over_seeds([run.after.get(kind) for run in runs])) for kind in KINDS]
+    return [*after, _share(over_seeds([run.opened.get("single") for run in runs]))]
 
 
 def _share(found: Share | None) -> str:

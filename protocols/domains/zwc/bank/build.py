@@ -82,6 +82,7 @@ def demonstrations(
 ) -> list[Task]:
     """Tasks of functions that are not in `exclude`, for worked examples: the plainest there are."""
     free = [n for n in NAMES if n not in exclude and n in library.entries]
+    free.sort(key=_plainness)
     if kind == "multi":
         make, able = _composing(free, TWO_OR_THREE)
         able = rng_of(seed, "demonstrations", kind).sample(able[: 3 * count], min(count, len(able)))
@@ -89,6 +90,15 @@ def demonstrations(
         return [task for task in made if task is not None]
     chosen = rng_of(seed, "demonstrations").sample(free[: 3 * count], count)
     return build_tasks(library, chosen, Split.TRAIN, "single", 1, seed)
+
+
+def _plainness(name: str) -> tuple[bool, bool, int]:
+    """The smaller, the plainer: one call before several, one list before two, few parameters of its own.
+
+    Where all examples take two lists, a small model fails at most functions of one.
+    """
+    recipe = recipe_at(name, 0)
+    return bool(recipe.body), recipe.kind[-1].isdigit(), len(recipe.own)
 
 
 def _single(library: Named, name: str, split: Split, position: int, seed: int, seen: set[str]) -> Task:
