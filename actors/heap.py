@@ -1,4 +1,4 @@
-"""What the C library does with freed memory. Linux with glibc; elsewhere nothing happens.
+"""What the C library does with freed memory, on Linux with glibc, and torch with a GPU's.
 
 Engine and learner take turns: what one of them has freed, the other one needs. Within a training step it is
 the other way round. The same hundreds of megabytes are allocated and freed over and over; by default glibc
@@ -29,6 +29,9 @@ def keep_freed_memory() -> None:
 
 
 def give_back() -> None:
-    """Return freed memory to the kernel: others need it while this process waits."""
+    """Return freed memory, the GPU's too: others need it while this process waits."""
     if libc := _libc():
         libc.malloc_trim(0)
+    torch = sys.modules.get("torch")  # who never used it has nothing to return
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

@@ -2,8 +2,8 @@
 
     numpy     the same tasks under the module's own name, which the model knows
     memory    past answers to training tasks in the prompt, the documentation closed, the weights as they are
-    opened    closed book, the answer opened for the model as in the open book: asked is the name alone, not the
-              form of an answer, which reinforcement learning on opened answers never teaches
+    opened    closed book, the answer opened for the model as in the open book: the name has to be known, not
+              the form of an answer, which reinforcement learning on opened answers never teaches
 
 The memory baseline is in the manner of ExpeL, which SE-Bench (arXiv 2602.04811) compares with; how that was
 set up there is not known, so the number of answers is a setting and the ranking is ours: the similarity of

@@ -183,8 +183,9 @@ class CuratorSettings(Section):
 class GrpoSettings(Section):
     """Switches of group-relative policy optimisation; recipes have defaults of their own for some."""
 
-    denominator: Literal["recomputed", "rollout"] = "recomputed"
-    """Ratios are against log-probabilities recomputed on the update's prompt, or the rollout's."""
+    denominator: Literal["recomputed", "rollout", "policy"] = "recomputed"
+    """Ratios are against log-probabilities recomputed on the update's prompt before its first step, the
+    rollout's, or the policy's own at each step: then every ratio is 1."""
     clip_low: float | None = Field(0.2, ge=0, le=1)
     """How far below 1 a ratio may fall before the gradient stops; null = no limit."""
     clip_high: float | None = Field(0.2, ge=0)

@@ -62,6 +62,15 @@ def test_its_prompt_names_the_module_and_nothing_of_the_package() -> None:
         assert not any(re.search(rf"\b{name}\b", text) for name in domain.library.public)
 
 
+def test_an_opened_answer_begins_as_in_the_open_book_and_the_question_says_no_more() -> None:
+    usual, opened = make_domain(SETTINGS), make_domain(Condition(opened=True).applied(SETTINGS))
+    for task in usual.tasks(Split.TEST, "all", 8):
+        start = start_of(task, Book.CLOSED)
+        prompt = opened.prompt(task, start, Book.CLOSED)
+        assert prompt.messages == usual.prompt(task, start, Book.CLOSED).messages
+        assert prompt.prefill == usual.prompt(task, start_of(task, Book.OPEN), Book.OPEN).prefill != ""
+
+
 def test_a_memory_shows_the_most_similar_verified_answers(run_dir: Path) -> None:
     settings = small_run()
     notes = remembered(run_dir, settings)
@@ -88,6 +97,8 @@ def test_what_cannot_be_remembered_is_one_line(run_dir: Path, tmp_path: Path) ->
         Condition(memory=run_dir).applied(small_run(zwc={"seed": 8, "functions": 4}))
     with pytest.raises(SettingError, match="choose one of them"):
         Condition(numpy=True, memory=run_dir).applied(SETTINGS)
+    with pytest.raises(SettingError, match="--numpy and --opened"):
+        Condition(numpy=True, opened=True).applied(SETTINGS)
 
 
 def test_the_command_tells_single_and_multi_apart(run_dir: Path, tmp_path: Path) -> None:

@@ -45,17 +45,19 @@ def played(small_scale: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_gap_crosses_four_switches_and_leaves_out_what_cannot_differ() -> None:
     switches = [(row.changes["learner"]["grpo"], row.family) for row in GAP]
-    assert len(GAP) == 14
-    assert len({msgspec.json.encode(s) for s in switches}) == 14
+    assert len(GAP) == 16
+    assert len({msgspec.json.encode(s) for s in switches}) == 16
     for free in (True, False):
         for negative in (0.0, 1.0):
             same = [s for s, _ in switches if ("clip_low" in s) == free and s["negative"] == negative]
-            assert len(same) == (3 if free else 4)
+            assert len(same) == (
+                3 if free else 5
+            )  # with the one against the policy itself, where no clip acts
 
 
 def test_what_a_row_needs_is_played_before_it() -> None:
     rows = [row.name for row in playing.chosen(["closed-sft-rl", "noise"])]
-    assert rows.index("closed-sft") < rows.index("closed-sft-rl") and len(rows) == 2 + 7
+    assert rows.index("closed-sft") < rows.index("closed-sft-rl") and len(rows) == 3 + 7
     order = list(ROWS)
     assert all(order.index(need) < order.index(row.name) for row in ROWS.values() for need in row.needs)
     with pytest.raises(SettingError, match="--rows nope"):
@@ -182,6 +184,7 @@ def test_figures_say_what_the_stores_hold(played: Path) -> None:
             assert sum(run.errors.values()) == round((1 - last["accuracy"]) * answers)
             assert (run.samples, run.steps) == tuple(sum(u[k] for u in updates) for k in ("samples", "steps"))
             assert run.findings == 0
+            assert set(run.opened) == ({"single"} if name.startswith("gap") else set())  # SFT learns openings
 
 
 def test_the_table_puts_published_numbers_beside_ours_and_plots_are_drawn(
@@ -191,7 +194,7 @@ def test_the_table_puts_published_numbers_beside_ours_and_plots_are_drawn(
     measured = {"open": {"single": Share(mean=0.5, low=0.4, high=0.6, tasks=4)}}
     text = table(found, measured)
     lines = text.splitlines()
-    assert "| open book, untrained | - | 0.500 (0.400 to 0.600) | - | 0.853 | 0.705 |" in lines
+    assert "| open book, untrained | - | 0.500 (0.400 to 0.600) | - | - | 0.853 | 0.705 |" in lines
     assert any(
         line.startswith("| Closed-SFT | 2 | ") and line.endswith("| 0.396 | 0.116 |") for line in lines
     )

@@ -129,6 +129,17 @@ def test_a_denominator_from_the_rollout_stops_what_is_too_far_off(model: Path, t
     assert free.metrics["clipped_negative"] == 0.0
 
 
+def test_against_the_policy_itself_no_ratio_moves_and_no_clip_acts(model: Path, tmp_path: Path) -> None:
+    settings = {"epochs": 4, "grpo": {"mini_batches": 2, "clip_low": 0.0, "clip_high": 0.0}}
+    free = {**settings, "grpo": {**settings["grpo"], "denominator": "policy"}}
+    bound, unbound = (
+        learner_of(model, tmp_path / name, **one).learn(samples_of(model), 1, 1, "closed-rl").metrics
+        for name, one in (("recomputed", settings), ("policy", free))
+    )
+    assert unbound["ratio"] == 1.0 and unbound["clipped_positive"] == unbound["clipped_negative"] == 0.0
+    assert bound["ratio"] != 1.0 and bound["clipped_positive"] + bound["clipped_negative"] > 0.2
+
+
 def test_the_reference_holds_the_policy_back(model: Path, tmp_path: Path) -> None:
     samples = samples_of(model)
     drift = {}

@@ -244,6 +244,12 @@ def test_demonstrations_are_about_other_functions() -> None:
     assert shown == demonstrations(PLAIN, 3, SEED, exclude=NAMES[:16])
 
 
+@pytest.mark.parametrize("chosen", [12, 40, 100, 190])
+def test_demonstrations_take_one_list_as_long_as_there_are_such_functions(chosen: int) -> None:
+    for task in demonstrations(PLAIN, 3, SEED, exclude=NAMES[:chosen]):
+        assert len(task.payload["parameters"]) == 1, task.statement
+
+
 def test_wordings_that_are_used_up_come_again_with_other_data() -> None:
     made = build_tasks(PLAIN, ["unravel_index"], Split.TEST, "single", 60, SEED)
     assert len({t.statement for t in made}) < len({t.id for t in made}) == 60

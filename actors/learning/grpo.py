@@ -151,9 +151,10 @@ class GrpoLearner(Trainee):
 
     def _denominators(self, trajectories: Sequence[Trajectory], steps: int) -> Tokens | None:
         """What ratios are taken against; None for the policy itself, where the ratio is exactly 1."""
-        if self.settings.grpo.denominator == "rollout":
+        against = self.settings.grpo.denominator
+        if against == "rollout":
             return {id(t): torch.tensor(t.engine, device=self.device) for t in trajectories}
-        return self._logprobs_now(trajectories) if steps > 1 else None
+        return self._logprobs_now(trajectories) if against == "recomputed" and steps > 1 else None
 
     def _references(self, trajectories: Sequence[Trajectory]) -> Tokens | None:
         """Log-probabilities that the divergence is measured from; None where it does not count."""

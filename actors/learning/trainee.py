@@ -103,7 +103,7 @@ class Trainee:
         """One optimiser step for each batch; `accumulate` adds up its gradients and returns its loss.
 
         Raises:
-            TaskspaceError: a loss is not finite.
+            TaskspaceError: a loss is not finite, or a GPU's memory is full.
         """
         peak = self.settings.learning_rate * self.settings.decay ** (round - 1)
         rates = learning_rates(len(batches), peak, self.settings.schedule, self.settings.warmup)
@@ -111,7 +111,13 @@ class Trainee:
         losses: list[float] = []
         norms: list[float] = []
         for batch, rate in zip(batches, rates):
-            loss = accumulate(batch)
+            try:
+                loss = accumulate(batch)
+            except torch.OutOfMemoryError as full:
+                raise TaskspaceError(
+                    f"GPU memory is full at step {len(losses) + 1} of version {version} "
+                    f"({str(full).partition('.')[0]}); lower learner.micro_tokens, or use a larger GPU."
+                ) from full
             if not math.isfinite(loss):
                 raise TaskspaceError(
                     f"Loss is {loss} at step {len(losses) + 1} of version {version}; "

@@ -19,8 +19,10 @@ from experiments.ladders.sebench.reading import OPENED, Share, shares
 from experiments.ladders.sebench.rows import MEASURED, ROWS, Row, folder_of
 from memory import checkpoints
 from protocols.errors import SettingError, TaskspaceError
+from protocols.recipes import recipe
 
-_QUICK = "sandbox.wall_s=1"  # where a policy fell apart, hundreds of its programs never end
+# Where a policy fell apart, hundreds of its programs never end.
+_QUICK = ["sandbox.wall_s=1", "evaluation.samples=1"]
 
 
 def chosen(names: Sequence[str]) -> list[Row]:
@@ -81,7 +83,7 @@ def play(
                     raise TaskspaceError(f"ladder: stopped in {folder}; the same command goes on from there")
             _prove(folder)
             try:
-                _measure_opened(folder)
+                _measure_opened(folder, row)
             except TaskspaceError as error:
                 failed[folder] = f"{folder.name}: {error}"
     return list(failed.values())
@@ -100,12 +102,15 @@ def _prove(folder: Path) -> None:
             shutil.rmtree(gone, ignore_errors=True)
 
 
-def _measure_opened(folder: Path) -> None:
-    """Closed book with opened answers, by the weights that a run ended with: names without the form."""
+def _measure_opened(folder: Path, row: Row) -> None:
+    """Closed book with opened answers, by the weights that a run of reinforcement learning ended with.
+
+    It never learns how an answer opens, only what was sampled after that; SFT learns both.
+    """
     path = folder / OPENED
-    if not path.is_file():
+    if recipe(row.recipe).algorithm == "grpo" and not path.is_file():
         told = evaluate.evaluate(
-            str(folder), "closed", "test", "all", 0, None, {}, [_QUICK], folder.parent, True,
+            str(folder), "closed", "test", "single", 0, None, {}, _QUICK, folder.parent, True,
             Condition(opened=True),
         )  # fmt: skip
         _write(path, told)

@@ -48,16 +48,22 @@ def _course(axes: Axes, found: ByRow) -> bool:
 
 def _gap(axes: Axes, found: ByRow) -> bool:
     names = [name for name in found if ROWS[name].part == "gap"]
-    values = [_mean([run.after["single"].mean for run in found[name]]) for name in names]
-    axes.barh([name.removeprefix("gap-") for name in names], values)
+    places = range(len(names))
+    for offset, what, shares in (
+        (-0.2, "as asked", [[run.after for run in found[name]] for name in names]),
+        (0.2, "answer opened", [[run.opened for run in found[name] if run.opened] for name in names]),
+    ):
+        values = [_mean([one["single"].mean for one in of_row]) if of_row else 0.0 for of_row in shares]
+        axes.barh([place + offset for place in places], values, height=0.4, label=what)
+    axes.set_yticks(list(places), [name.removeprefix("gap-") for name in names])
     axes.invert_yaxis()
     axes.set(xlabel="closed book, single", xlim=(0, 1))
     axes.tick_params(axis="y", labelsize=7)
-    return bool(names)
+    return bool(names) and _legend(axes)
 
 
 def _noise(axes: Axes, found: ByRow) -> bool:
-    """Accuracy against injected noise, with the same experience throughout."""
+    """Accuracy against injected noise: SFT on one experience, RL after SFT."""
     for method, without in CLEAN.items():
         for kind, what in (("false_positive", "false positives"), ("false_negative", "false negatives")):
             points = {0.0: found.get(without, ())}

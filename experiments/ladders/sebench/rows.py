@@ -172,27 +172,32 @@ _DENOMINATOR = {"recomputed": {"denominator": "recomputed"}, "rollout": {"denomi
 _BATCHES = ("one", "many")
 
 
+def _gap_row(name: str, batches: str, switches: dict[str, Any]) -> Row:
+    return Row(
+        name=f"gap-{name}",
+        part="gap",
+        family=f"gap-{batches}",
+        recipe="closed-rl",
+        source="closed-sft",
+        changes={"learner": {"grpo": switches}},
+    )
+
+
 def _gap() -> tuple[Row, ...]:
     """The RL gap: clip x negative advantages x denominator x mini-batches, all on one experience.
 
     With one mini-batch and a recomputed denominator every ratio is 1, and no clip can act: there the two
-    values of clip are one run.
+    values of clip are one run. So it is, at any number of mini-batches, against the policy itself.
     """
-    found = []
+    found = [
+        _gap_row(f"{negative}-policy-many", "many", _NEGATIVE[negative] | {"denominator": "policy"})
+        for negative in _NEGATIVE
+    ]
     for clip, negative, denominator, batches in itertools.product(_CLIP, _NEGATIVE, _DENOMINATOR, _BATCHES):
         if (clip, denominator, batches) == ("free", "recomputed", "one"):
             continue
         switches = _CLIP[clip] | _NEGATIVE[negative] | _DENOMINATOR[denominator]
-        found.append(
-            Row(
-                name=f"gap-{clip}-{negative}-{denominator}-{batches}",
-                part="gap",
-                family=f"gap-{batches}",
-                recipe="closed-rl",
-                source="closed-sft",
-                changes={"learner": {"grpo": switches}},
-            )
-        )
+        found.append(_gap_row(f"{clip}-{negative}-{denominator}-{batches}", batches, switches))
     return tuple(found)
 
 
@@ -205,14 +210,20 @@ _INJECTED = tuple(
     Row(
         name=f"noise-{method}-fp{positive:g}-fn{negative:g}",
         part="noise",
-        family=family,
-        recipe=recipe,
-        source="closed-sft",
-        changes={"verifier": {"false_positive": positive, "false_negative": negative}, **share},
+        changes={"verifier": {"false_positive": positive, "false_negative": negative}, **changes},
+        **how,
     )
-    for method, family, recipe, share in (
-        ("sft", "sft", "closed-sft", {"curator": {"source_share": 0.5}}),
-        ("rl", "gap-many", "closed-rl", {}),
+    for method, how, changes in (
+        (
+            "sft",
+            {"family": "sft", "recipe": "closed-sft", "source": "closed-sft"},
+            {"curator": {"source_share": 0.5}},
+        ),
+        (
+            "rl",  # from where, and in the way in which, RL adds to what is known
+            {"family": "closed-rl", "recipe": "closed-rl", "start": "closed-sft-25"},
+            {"learner": {"grpo": {"negative": 0.0}}},
+        ),
     )
     for positive, negative in _RATES
 )
@@ -227,7 +238,7 @@ NOISE = (
         changes={"proposer": {"consensus": 0.05}},
     ),
 )
-CLEAN = {"sft": "closed-sft-50", "rl": "gap-clip-signed-recomputed-many"}
+CLEAN = {"sft": "closed-sft-50", "rl": "closed-sft-25-rl-positive"}
 """The same without noise."""
 
 ROWS: dict[str, Row] = {row.name: row for row in (*MAIN, *VOLUME, *AFTER, *GAP, *NOISE)}
