@@ -206,6 +206,19 @@ GAP = _gap()
 _RATES = ((0.1, 0.0), (0.3, 0.0), (0.0, 0.3))
 """Injected (false positive, false negative) rates of the verifier."""
 
+_NOISY: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
+    (
+        "sft",
+        {"family": "sft", "recipe": "closed-sft", "source": "closed-sft"},
+        {"curator": {"source_share": 0.5}},
+    ),
+    (
+        "rl",  # from where, and in the way in which, RL adds to what is known
+        {"family": "closed-rl", "recipe": "closed-rl", "start": "closed-sft-25"},
+        {"learner": {"grpo": {"negative": 0.0}}},
+    ),
+)
+
 _INJECTED = tuple(
     Row(
         name=f"noise-{method}-fp{positive:g}-fn{negative:g}",
@@ -213,18 +226,7 @@ _INJECTED = tuple(
         changes={"verifier": {"false_positive": positive, "false_negative": negative}, **changes},
         **how,
     )
-    for method, how, changes in (
-        (
-            "sft",
-            {"family": "sft", "recipe": "closed-sft", "source": "closed-sft"},
-            {"curator": {"source_share": 0.5}},
-        ),
-        (
-            "rl",  # from where, and in the way in which, RL adds to what is known
-            {"family": "closed-rl", "recipe": "closed-rl", "start": "closed-sft-25"},
-            {"learner": {"grpo": {"negative": 0.0}}},
-        ),
-    )
+    for method, how, changes in _NOISY
     for positive, negative in _RATES
 )
 NOISE = (
