@@ -23,22 +23,19 @@ from memory.space import TaskSpace
 from memory.store import Store
 from protocols.credit import learnability
 from protocols.domain import make_domain
-from protocols.iteration import Play, best_turn, play_of, start_of
+from protocols.iteration import Play, decided, expansion, play_of, start_of
 from protocols.recipes import recipe
 from protocols.records import (
     Book,
     Evaluation,
-    Group,
     Origin,
     Proposal,
     Purpose,
     Sample,
     Split,
     Start,
-    Step,
     Task,
     Update,
-    Verdict,
 )
 from protocols.seeds import rng_of
 from protocols.settings import RunSettings
@@ -71,8 +68,8 @@ class Curator:
 
     @cached_property
     def _buffer(self) -> StartBuffer:
-        curator = self._settings.curator
-        buffer = StartBuffer(curator.buffer_size, curator.kappa)
+        wanted = self._settings.curator.buffer
+        buffer = StartBuffer(wanted.size, wanted.kappa, wanted.rank, wanted.staleness)
         state = self._reader.state().get("buffer")
         if state:
             buffer.load_state_dict(state, self._reader.buffer())
@@ -247,9 +244,10 @@ class Curator:
 
     def _again(self, rng: Any) -> Start | None:
         """With the set chance, a start from the buffer instead of a base task."""
-        if rng.random() >= self._settings.curator.buffer_p or not len(self._buffer):
+        wanted = self._settings.curator.buffer
+        if len(self._buffer) < wanted.least or rng.random() >= wanted.p:
             return None
-        return self._buffer.sample(rng)
+        return decided(self._buffer.sample(rng), wanted.diverge, rng)
 
     def evaluation_plan(self, round: int, book: Book) -> list[Play]:
         """Held-out groups of this evaluation that are not in the store yet."""
@@ -283,7 +281,7 @@ class Curator:
                         one.group.round, "task", change.task.id, action, one.rejected or "consensus"
                     )
                 )
-            self._offer(one.group, one.verdicts)
+            self._offer(one)
         self._store.admit_groups(
             [(j.group, j.verdicts) for j in judged],
             decisions,
@@ -297,16 +295,15 @@ class Curator:
             self._space.add_group(one.group, one.verdicts)
         return deciding.counts(judged)
 
-    def _offer(self, group: Group, verdicts: Sequence[Verdict]) -> None:
-        """A start that goes on from the group's best attempt, for the buffer."""
-        rewards = deciding.rewards(verdicts)
-        turn = best_turn(group, verdicts)
-        if group.purpose is not Purpose.COLLECT or turn is None or not self._settings.curator.buffer_p:
+    def _offer(self, one: Judged) -> None:
+        """Keep a collected group's start in the buffer, and what goes on from it, all with the group's score:
+        starts that were never played have none of their own yet."""
+        wanted = self._settings.curator.buffer
+        if one.group.purpose is not Purpose.COLLECT or one.rejected or not wanted.p:
             return
-        step = Step.DIVERGE if turn.reward == 1.0 else Step.IMPROVE
-        task = self._reader.task(group.start.task_id)
-        start = start_of(task, group.start.book, step, [*group.start.history, turn])
-        self._buffer.offer(start, learnability(rewards), group.round)
+        score = learnability(deciding.rewards(one.verdicts))
+        for start in expansion(one.group, one.verdicts, wanted.children):
+            self._buffer.offer(start, score, one.group.round)
 
     # --- experience and measurements ---
 

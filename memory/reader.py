@@ -128,6 +128,8 @@ class RunReader(EpisodeReader):
                 visits=row["visits"],
                 round=row["round"],
                 entered=row["entered"],
+                slot=row["slot"],
+                last=row["last"],
             )
             for row in self.rows("SELECT * FROM buffer ORDER BY entered")
         ]

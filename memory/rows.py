@@ -165,6 +165,8 @@ def buffer_row(entry: BufferEntry) -> Row:
         "visits": entry.visits,
         "round": entry.round,
         "entered": entry.entered,
+        "slot": entry.slot,
+        "last": entry.last,
     }
 
 

@@ -188,4 +188,11 @@ CREATE TABLE proposal_samples (       -- which proposals trained which update
 CREATE INDEX proposal_samples_proposal ON proposal_samples(proposal_id);
 """
 
-MIGRATIONS: tuple[str, ...] = (V1, V2, V3)
+# Draws from the buffer take logarithmic time: they go by places, and may go by how long a start has waited.
+V4 = """
+ALTER TABLE buffer ADD COLUMN slot INTEGER NOT NULL DEFAULT 0;   -- place among those that are kept
+ALTER TABLE buffer ADD COLUMN last INTEGER NOT NULL DEFAULT 0;   -- number of the draw that took it last
+UPDATE buffer SET slot = (SELECT count(*) FROM buffer AS other WHERE other.entered < buffer.entered);
+"""
+
+MIGRATIONS: tuple[str, ...] = (V1, V2, V3, V4)

@@ -1,13 +1,16 @@
 """Starts and plays: where attempts begin, and what a round is going to play.
 
-Covers initial, improve and diverge starts of single-turn domains. What is *worth* starting from is the
-curator's choice; how much a group has taught is `protocols.credit`.
+Covers initial, improve and diverge starts of single-turn domains. Only the latest answer is kept in a
+history, neither the best one nor the chain that led to it. What is *worth* starting from is the buffer's
+choice; how much a group has taught is `protocols.credit`. Source: ExIt (arXiv 2509.04575), section 3.
 """
 
+import random
 from collections.abc import Sequence
+from typing import Literal
 
 from protocols.records import Book, Group, Purpose, Record, Start, Step, Task, Turn, Verdict
-from protocols.seeds import digest
+from protocols.seeds import digest, rng_of
 
 
 class Play(Record):
@@ -23,9 +26,26 @@ class Play(Record):
 
 
 def start_of(task: Task, book: Book, step: Step = Step.INITIAL, history: Sequence[Turn] = ()) -> Start:
-    turns = tuple(history)
-    start_id = digest("start", task.id, step, book, [t.attempt_id for t in turns])
-    return Start(id=start_id, task_id=task.id, step=step, book=book, history=turns)
+    return _start(task.id, book, step, tuple(history))
+
+
+def _start(task_id: str, book: Book, step: Step, history: tuple[Turn, ...]) -> Start:
+    """Two answers with the same text are one start: what follows from it depends on the text alone."""
+    start_id = digest("start", task_id, step, book, [turn.response for turn in history])
+    return Start(id=start_id, task_id=task_id, step=step, book=book, history=history)
+
+
+def undecided(start: Start) -> Start:
+    """A start as the buffer keeps it: whether the next step improves or diverges is drawn each time."""
+    step = Step.IMPROVE if start.history else Step.INITIAL
+    return _start(start.task_id, start.book, step, start.history)
+
+
+def decided(start: Start, diverge: float, rng: random.Random) -> Start:
+    """A start from the buffer as it is played: with chance `diverge` its step is a divergence."""
+    if start.history and rng.random() < diverge:
+        return _start(start.task_id, start.book, Step.DIVERGE, start.history)
+    return start
 
 
 def play_of(
@@ -42,10 +62,33 @@ def play_of(
     )
 
 
-def best_turn(group: Group, verdicts: Sequence[Verdict]) -> Turn | None:
-    """The group's best attempt as a turn to go on from; ties go to the first. None without any reward."""
-    scored = [(v.reward, -a.index, a) for a, v in zip(group.attempts, verdicts) if v.reward is not None]
+Children = Literal["none", "best", "random", "all"]
+
+
+def expansion(group: Group, verdicts: Sequence[Verdict], children: Children) -> list[Start]:
+    """Starts that a played group puts into the buffer: its own, and those that go on from its answers.
+
+    Args:
+        children: whose answers: nobody's, the best one's (the first of equals), one's at random (by the
+            group's id: the same one each time), or everybody's. Answers without a reward are left out.
+    """
+    scored = [
+        (verdict.reward, attempt)
+        for attempt, verdict in zip(group.attempts, verdicts)
+        if verdict.reward is not None
+    ]
     if not scored:
-        return None
-    reward, _, attempt = max(scored, key=lambda s: s[:2])
-    return Turn(attempt_id=attempt.id, response=attempt.response, reward=reward)
+        return []
+    chosen = scored
+    if children == "none":
+        chosen = []
+    elif children == "best":
+        chosen = [max(scored, key=lambda one: (one[0], -one[1].index))]
+    elif children == "random":
+        chosen = [rng_of("child", group.id).choice(scored)]
+    start = group.start
+    made = [undecided(start)]
+    for reward, attempt in chosen:
+        turn = Turn(attempt_id=attempt.id, response=attempt.response, reward=reward)
+        made.append(_start(start.task_id, start.book, Step.IMPROVE, (turn,)))
+    return list({one.id: one for one in made}.values())

@@ -152,6 +152,35 @@ class VerifierSettings(Section):
     """Longest wait for the verdicts of one batch."""
 
 
+class BufferSettings(Section):
+    """Starts kept for further iteration: Exploratory Iteration (arXiv 2509.04575)."""
+
+    size: int = Field(256, ge=1, le=1_000_000)
+    """Starts kept at most, those with the highest learnability."""
+    least: int = Field(1, ge=1)
+    """Starts that have to be there before any is drawn."""
+    p: float = Field(0.0, ge=0, le=1)
+    """Chance that a start is drawn from the buffer instead of from the tasks; 0 = there is no buffer."""
+    kappa: float = Field(4.0, ge=0)
+    """Inverse temperature of the softmax over learnability (not given in the paper)."""
+    children: Literal["none", "best", "random", "all"] = "best"
+    """Answers of a group that are gone on from (not given in the paper); none: starts are only replayed."""
+    diverge: float = Field(0.2, ge=0, le=1)
+    """Chance that a step which goes on from an answer is to diverge instead of to improve."""
+    rank: float | None = Field(None, ge=0, le=100)
+    """Draw by rank instead of score, in proportion to rank to the power of minus this; null = by score."""
+    staleness: float = Field(0.0, ge=0, le=1)
+    """Share of draws by how long a start has waited (Prioritized Level Replay, arXiv 2010.03934)."""
+
+    @model_validator(mode="after")
+    def _fills(self) -> "BufferSettings":
+        if self.least > self.size:
+            raise ValueError(
+                f"least={self.least} starts never fit into size={self.size}; lower least or raise size"
+            )
+        return self
+
+
 class CuratorSettings(Section):
     per_task_cap: int = Field(4, ge=1, le=1024)
     """Verified answers kept for learning from one task."""
@@ -172,12 +201,7 @@ class CuratorSettings(Section):
     """Rounds that the source's groups are spread over, evenly."""
     source_share: float = Field(1.0, gt=0, le=1)
     """Share of the source's groups, the earliest."""
-    buffer_size: int = Field(256, ge=1)
-    """Starts kept for further iteration, ranked by learnability."""
-    buffer_p: float = Field(0.0, ge=0, le=1)
-    """Chance that a start is drawn from the buffer (improve or diverge) instead of from the tasks."""
-    kappa: float = Field(4.0, ge=0)
-    """Inverse temperature of the buffer's softmax over learnability."""
+    buffer: BufferSettings = BufferSettings()
 
 
 class GrpoSettings(Section):

@@ -2,6 +2,9 @@
 
 import math
 import random
+from collections import Counter
+from itertools import accumulate
+from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from memory.buffer import BufferEntry, StartBuffer
+from memory.drawing import DrawTree
 from protocols.errors import StoreError
 from protocols.records import Book, Start, Step
 
@@ -22,9 +26,14 @@ def a_start(number: int) -> Start:
 class BufferMachine(RuleBasedStateMachine):
     """The model keeps (score, order of entry, id) triples; `rows` is what a store would hold."""
 
+    options: ClassVar[dict[str, float]] = {}
+
+    def made(self) -> StartBuffer:
+        return StartBuffer(SIZE, kappa=4.0, **self.options)
+
     def __init__(self) -> None:
         super().__init__()
-        self.buffer = StartBuffer(SIZE, kappa=4.0)
+        self.buffer = self.made()
         self.model: list[tuple[float, int, str]] = []
         self.rows: dict[str, BufferEntry] = {}
         self.entered = 0
@@ -57,7 +66,7 @@ class BufferMachine(RuleBasedStateMachine):
         state = self.buffer.state_dict(), self.buffer.entries()
         drawn = self.buffer.sample(random.Random(seed))
         self.visits[drawn.id] += 1
-        twin = StartBuffer(SIZE, kappa=4.0)
+        twin = self.made()
         twin.load_state_dict(state[0], state[1])
         assert twin.sample(random.Random(seed)) == drawn
 
@@ -72,7 +81,7 @@ class BufferMachine(RuleBasedStateMachine):
     @rule()
     def restore(self) -> None:
         self.save()
-        again = StartBuffer(SIZE, kappa=4.0)
+        again = self.made()
         again.load_state_dict(self.buffer.state_dict(), list(self.rows.values()))
         assert again.state_dict() == self.buffer.state_dict()
         self.buffer = again
@@ -85,8 +94,62 @@ class BufferMachine(RuleBasedStateMachine):
         assert len(self.buffer) == len(self.model) <= SIZE
 
 
+class RankedMachine(BufferMachine):
+    options: ClassVar[dict[str, float]] = {"rank": 1.0, "staleness": 0.3}
+
+
 TestBuffer = BufferMachine.TestCase
+TestRanked = RankedMachine.TestCase
 TestBuffer.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestRanked.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 0.25), st.integers(0, 9)), min_size=1, max_size=9),
+    st.sampled_from([0.0, 4.0, 1e6]),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_the_tree_finds_what_adding_up_finds(slots, kappa, u):
+    tree = DrawTree(9, kappa)
+    for slot, (score, last) in enumerate(slots):
+        tree.put(slot, 0.1, 0)  # overwritten: nothing of it may stay
+        tree.put(slot, score, last)
+    highest = max(score for score, _ in slots)
+    for found, masses in (
+        (tree.by_score(u), [math.exp(kappa * (score - highest)) for score, _ in slots]),
+        (tree.by_age(u, 10), [float(10 - last) for _, last in slots]),
+    ):
+        ends = list(accumulate(masses))
+        before = ends[found] - masses[found]
+        assert before / ends[-1] - 1e-9 <= u <= ends[found] / ends[-1] + 1e-9 and masses[found] > 0
+
+
+@pytest.mark.parametrize("options", [{}, {"rank": 1.5}, {"staleness": 0.4}, {"rank": 0.5, "staleness": 1.0}])
+def test_frequencies_of_draws_are_the_chances(options):
+    """Chi-square over 4,000 draws from one state; 27.9 is exceeded once in 100,000 times (5 - 1 degrees)."""
+    buffer = StartBuffer(5, 6.0, **options)
+    for number, score in enumerate((0.0, 0.25, 0.1875, 0.25, 0.05)):
+        buffer.offer(a_start(number), score, 1)
+        buffer.sample(random.Random(number))  # so that they have waited for different times
+    state, entries, chances = buffer.state_dict(), buffer.entries(), buffer.probabilities()
+    assert math.isclose(sum(chance for _, chance in chances), 1.0)
+    rng, drawn = random.Random(11), Counter()
+    for _ in range(4000):
+        buffer.load_state_dict(state, entries)
+        drawn[buffer.sample(rng).id] += 1
+    expected = {entry.start.id: 4000 * chance for entry, chance in chances}
+    assert all(count == 0 for name, count in drawn.items() if expected[name] == 0)
+    counted = [name for name in expected if expected[name]]
+    assert sum((drawn[name] - expected[name]) ** 2 / expected[name] for name in counted) < 27.9
+
+
+def test_who_waits_longest_comes_at_last():
+    buffer = StartBuffer(8, kappa=1e6, staleness=0.2)
+    for number in range(8):
+        buffer.offer(a_start(number), 0.25 if number == 3 else 0.0, 1)
+    rng = random.Random(2)
+    drawn = Counter(buffer.sample(rng).id for _ in range(400))
+    assert drawn["start3"] > 300 and len(drawn) == 8
 
 
 @given(st.lists(st.floats(0, 0.25), min_size=1, max_size=8), st.floats(0, 50))
