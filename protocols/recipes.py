@@ -24,6 +24,7 @@ class Recipe(Record):
     roles: tuple[Role, ...] = (Role.SOLVER,)  # whose samples are learned
     grpo: dict[str, Any] = msgspec.field(default_factory=dict)  # its own defaults of `learner.grpo`
     proposer: dict[str, Any] = msgspec.field(default_factory=dict)  # its own defaults of `proposer`
+    buffer: dict[str, Any] = msgspec.field(default_factory=dict)  # its own defaults of `curator.buffer`
 
     def counts(self, task: Task) -> bool:
         """Whether verified answers to this task are experience."""
@@ -87,6 +88,25 @@ RECIPES: dict[str, Recipe] = {
             roles=(Role.PROPOSER, Role.SOLVER),
             grpo={"mini_batches": 1, "denominator": "recomputed", "baseline": "batch"},
             proposer={"reward": "one_minus_p"},
+        ),
+        # Exploratory Iteration (arXiv 2509.04575), section 4: each adds one thing to the one before. Numbers
+        # are those of the paper's Table 4 (mathematics).
+        *(
+            Recipe(
+                name=name,
+                algorithm="grpo",
+                book_at_rollout=Book.CLOSED,
+                book_at_update=Book.CLOSED,
+                grpo={"aggregation": "sequence_mean"} | grpo,
+                buffer=buffer,
+            )
+            for name, buffer, grpo in (
+                ("grpo", {}, {}),
+                ("exit-curriculum", {"p": 0.5, "children": "none"}, {}),
+                ("exit-improve", {"p": 0.5, "diverge": 0.0}, {}),
+                ("exit-diverge", {"p": 0.5, "diverge": 0.2}, {}),
+                ("exit", {"p": 0.5, "diverge": 0.2}, {"diversity": "printed"}),
+            )
         ),
     )
 }

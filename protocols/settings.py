@@ -223,6 +223,9 @@ class GrpoSettings(Section):
     """Divide advantages by the standard deviation of the rewards they are compared with."""
     negative: float = Field(1.0, ge=0, le=1)
     """Factor on negative advantages; 0 drops them."""
+    diversity: Literal["off", "printed", "scaled"] = "off"
+    """Factor on advantages, the larger the farther an answer's hidden states are from its group's: ExIt's
+    formula as printed, or scaled to [0, 1] by subtracting the least distance. See `learning.diversity`."""
     aggregation: Literal["sequence_mean", "token_mean", "constant"] = "token_mean"
     """How tokens are averaged: every sequence the same, every token the same, or by `constant_tokens`."""
     constant_tokens: int = Field(256, ge=1)
@@ -249,7 +252,18 @@ class GrpoSettings(Section):
 
 class LearnerSettings(Section):
     recipe: Literal[
-        "closed-sft", "open-sft", "selfplay-sft", "open-rl", "closed-rl", "selfplay-rl", "absolute-zero"
+        "closed-sft",
+        "open-sft",
+        "selfplay-sft",
+        "open-rl",
+        "closed-rl",
+        "selfplay-rl",
+        "absolute-zero",
+        "grpo",
+        "exit-curriculum",
+        "exit-improve",
+        "exit-diverge",
+        "exit",
     ] = "closed-sft"
     """Named recipe; see `protocols.recipes`."""
     grpo: GrpoSettings = Field(default_factory=GrpoSettings)
@@ -365,14 +379,20 @@ class RunSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _as_the_recipe_says(cls, values: Any) -> Any:
-        """The recipe's own defaults of `proposer`, below whatever was set."""
+        """The recipe's own defaults of `proposer` and `curator.buffer`, below whatever was set."""
         if not isinstance(values, dict) or not isinstance(values.get("learner"), dict):
             return values
         known = RECIPES.get(values["learner"].get("recipe", ""))
-        proposer = values.get("proposer") or {}
-        if known is None or not known.proposer or not isinstance(proposer, dict):
+        if known is None:
             return values
-        return {**values, "proposer": {**known.proposer, **proposer}}
+        proposer, curator = values.get("proposer") or {}, values.get("curator") or {}
+        if known.proposer and isinstance(proposer, dict):
+            values = {**values, "proposer": {**known.proposer, **proposer}}
+        if known.buffer and isinstance(curator, dict):
+            buffer = curator.get("buffer") or {}
+            if isinstance(buffer, dict):
+                values = {**values, "curator": {**curator, "buffer": {**known.buffer, **buffer}}}
+        return values
 
     @model_validator(mode="after")
     def _proposals_can_be_learned(self) -> "RunSettings":

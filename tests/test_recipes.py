@@ -85,3 +85,17 @@ def test_a_recipe_of_reinforcement_learning_has_defaults_of_its_own() -> None:
     )
     assert (changed.grpo.mini_batches, changed.grpo.clip_low, changed.grpo.clip_high) == (5, None, 0.2)
     assert LearnerSettings.model_validate(changed.model_dump()) == changed  # as a run folder keeps it
+
+
+def test_each_recipe_of_exploratory_iteration_adds_one_thing() -> None:
+    names = ("grpo", "exit-curriculum", "exit-improve", "exit-diverge", "exit")
+    made = [RunSettings.model_validate({"learner": {"recipe": name}}) for name in names]
+    buffers = [settings.curator.buffer for settings in made]
+    assert [buffer.p for buffer in buffers] == [0.0, 0.5, 0.5, 0.5, 0.5]
+    assert [buffer.children for buffer in buffers[1:]] == ["none", "best", "best", "best"]
+    assert [buffer.diverge for buffer in buffers[2:]] == [0.0, 0.2, 0.2]
+    assert [settings.learner.grpo.diversity for settings in made] == ["off"] * 4 + ["printed"]
+    assert {settings.learner.grpo.aggregation for settings in made} == {"sequence_mean"}
+    chosen = {"learner": {"recipe": "exit"}, "curator": {"buffer": {"p": 0.2}, "per_task_cap": 9}}
+    changed = RunSettings.model_validate(chosen).curator
+    assert (changed.buffer.p, changed.buffer.diverge, changed.per_task_cap) == (0.2, 0.2, 9)

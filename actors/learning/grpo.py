@@ -10,7 +10,7 @@ Does not cover: which groups are learned and what their advantages are (the cura
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import torch
 from actors.engines.chat import encode_prompt
 from actors.learning import policy_losses
 from actors.learning.baselines import baselines_of, weighed
+from actors.learning.diversity import diversity_factors
 from actors.learning.losses import linear_logprobs
 from actors.learning.packing import Example, pack, split
 from actors.learning.policy_metrics import PolicyMetrics
@@ -94,7 +95,7 @@ class GrpoLearner(Trainee):
             before = self.baselines if switches.baseline == "running" else {}
             self.baselines = baselines = baselines_of(samples, before)
             samples = weighed(samples, baselines, switches.normalise, switches.negative)
-        trajectories = [self._trajectory(sample) for sample in samples]
+        trajectories, spread = self._diversified([self._trajectory(sample) for sample in samples])
         batches = self._mini_batches(trajectories, version)
         began = time.perf_counter()
         denominators = self._denominators(trajectories, len(batches))
@@ -108,7 +109,7 @@ class GrpoLearner(Trainee):
         began = time.perf_counter()
         steps = self._take_steps(batches, accumulate, version, round, progress)
         seconds["seconds_steps"] = time.perf_counter() - began
-        measured = metrics.means() | _mean_rewards(samples) | seconds
+        measured = metrics.means() | _mean_rewards(samples) | spread | seconds
         return self._finish(trajectories, steps, version, round, recipe, started, measured, baselines)
 
     def state_dict(self) -> dict[str, Any]:
@@ -135,15 +136,39 @@ class GrpoLearner(Trainee):
             temperature=self.temperatures[sample.role],
         )
 
+    @torch.no_grad()
+    def _diversified(self, given: list[Trajectory]) -> tuple[list[Trajectory], dict[str, float]]:
+        """Advantages times how far an answer is from its group, where that counts; and how far it is.
+
+        An answer's embedding is the mean of the policy's last hidden states where it predicts its tokens.
+        """
+        wanted = self.settings.grpo.diversity
+        if wanted == "off":
+            return given, {}
+        found: Tokens = {}
+        for part in split(given, self.settings.micro_tokens):
+            hidden = self._hidden(pack(part).to(self.device)).float()
+            pieces = hidden.split([len(t.response) for t in part])
+            found |= {id(t): piece.mean(0) for t, piece in zip(part, pieces)}
+        factors: dict[int, float] = {}
+        distances = []
+        for group in _by_group(given):
+            each, distance = diversity_factors(torch.stack([found[id(t)] for t in group]), wanted == "scaled")
+            factors |= dict(zip(map(id, group), each.tolist()))
+            distances.append(distance)
+        weighted = [replace(t, advantage=t.advantage * factors[id(t)]) for t in given]
+        return weighted, {
+            "diversity": sum(distances) / len(distances),
+            "diversity_factor": sum(factors.values()) / len(factors),
+        }
+
     def _mini_batches(self, trajectories: Sequence[Trajectory], version: int) -> list[list[Trajectory]]:
         """For every epoch the groups in an order of its own, in (at most) `mini_batches` equal parts."""
-        groups: dict[str, list[Trajectory]] = {}
-        for trajectory in trajectories:
-            groups.setdefault(trajectory.group, []).append(trajectory)
+        groups = _by_group(trajectories)
         parts = min(self.settings.grpo.mini_batches, len(groups))
         made = []
         for epoch in range(self.settings.epochs):
-            order = list(groups.values())
+            order = list(groups)
             rng_of("mini-batches", self.seed, version, epoch).shuffle(order)
             for part in range(parts):
                 made.append([t for group in order[part::parts] for t in group])
@@ -230,6 +255,13 @@ class GrpoLearner(Trainee):
             total += float(loss.detach())
             metrics.add(logprobs.detach(), old, engine, advantages, found.clipped, entropies, kl)
         return total
+
+
+def _by_group(trajectories: Sequence[Trajectory]) -> list[list[Trajectory]]:
+    groups: dict[str, list[Trajectory]] = {}
+    for trajectory in trajectories:
+        groups.setdefault(trajectory.group, []).append(trajectory)
+    return list(groups.values())
 
 
 def _laid_out(values: Tokens, part: Sequence[Example]) -> torch.Tensor:
