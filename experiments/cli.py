@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands import data, ladders, machine, runs
+from experiments.commands import data, ladders, machine, runs, spaces
 from protocols.errors import TaskspaceError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "replay": runs.replay,
     "audit": runs.audit,
     "report": runs.report,
+    "space": spaces.space,
     "ladder": ladders.ladder,
     "ui": runs.ui,
     "tasks": data.tasks,
