@@ -14,9 +14,10 @@ from memory.episodes import Verified
 from memory.outcomes import Rewarded
 from memory.reader import RunReader
 from protocols.domain import Domain
+from protocols.learner_settings import GrpoSettings
 from protocols.recipes import Recipe, recipe
 from protocols.records import Prompt, Role, Sample
-from protocols.settings import GrpoSettings, RunSettings
+from protocols.settings import RunSettings
 
 Chosen = list[tuple[Verified, float]]
 """Attempts to learn from, each with its weight."""

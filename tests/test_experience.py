@@ -8,8 +8,8 @@ from actors.experience import to_compare, to_imitate, to_propose
 from actors.verifier import Judged
 from memory.episodes import Verified
 from memory.outcomes import Rewarded
+from protocols.learner_settings import GrpoSettings
 from protocols.records import Attempt, Book, Origin, Prompt, Role, Split, Start, Step, Task
-from protocols.settings import GrpoSettings
 
 TASK = Task(
     id="t", domain="zwc", split=Split.TRAIN, kind="single", origin=Origin.SEED, statement="", topics=(),

@@ -10,8 +10,8 @@ from transformers import AutoTokenizer
 from actors.learning.grpo import GrpoLearner
 from memory.artefacts import fetch_model
 from protocols.errors import TaskspaceError
+from protocols.learner_settings import LearnerSettings
 from protocols.records import Message, Prompt, Role, Sample
-from protocols.settings import LearnerSettings
 
 GIVEN = "```\n"
 

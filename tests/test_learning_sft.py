@@ -12,8 +12,8 @@ from actors.learning.sft import SftLearner
 from memory import checkpoints
 from memory.artefacts import fetch_model
 from protocols.errors import EngineError, TaskspaceError
+from protocols.learner_settings import LearnerSettings
 from protocols.records import Message, Prompt, Sample
-from protocols.settings import LearnerSettings
 
 _ANSWERS = {"Sum them up.": "zwc.kocito(v)", "Put them in order.": "zwc.pefadib(v)", "Middle?": "zwc.luso(v)"}
 

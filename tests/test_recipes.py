@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from protocols.errors import SettingError
+from protocols.learner_settings import LearnerSettings
 from protocols.recipes import RECIPES, recipe
 from protocols.records import Book, Origin, Role, Split, Task
-from protocols.settings import LearnerSettings, RunSettings
+from protocols.settings import RunSettings
 
 
 def _task(origin: Origin) -> Task:

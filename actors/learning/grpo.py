@@ -1,4 +1,4 @@
-"""Reinforcement learning on groups of answers: GRPO, with every choice a switch (`settings.GrpoSettings`).
+"""Reinforcement learning on groups of answers: GRPO, with every choice a switch (`learner_settings.GrpoSettings`).
 
     samples ──▶ trajectories ──▶ mini-batches of groups ──▶ packed micro-batches ──▶ steps ──▶ checkpoint
 
@@ -26,9 +26,9 @@ from actors.learning.packing import Example, pack, split
 from actors.learning.policy_metrics import PolicyMetrics
 from actors.learning.trainee import Progress, Trainee
 from protocols.errors import TaskspaceError
+from protocols.learner_settings import LearnerSettings
 from protocols.records import Baseline, Role, Sample, Update
 from protocols.seeds import rng_of
-from protocols.settings import LearnerSettings
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ from actors.learning.packing import Example, Packed, pack
 from actors.learning.schedule import learning_rates
 from memory import checkpoints
 from protocols.errors import SettingError, TaskspaceError
+from protocols.learner_settings import LearnerSettings
 from protocols.records import Baseline, Update
-from protocols.settings import LearnerSettings
 
 # Any text does, as long as its probabilities move when the weights do.
 PROBE_TEXT = "```python\nimport zwc\n\ndef solve(values):\n    return zwc.sorted(values)\n```"
@@ -53,7 +53,7 @@ class Steps:
 
 
 class Trainee:
-    """All parameters of a causal model, under AdamW; see `protocols.settings.LearnerSettings`."""
+    """All parameters of a causal model, under AdamW; see `protocols.learner_settings`."""
 
     def __init__(self, model_path: Path, settings: LearnerSettings, run_dir: Path, seed: int) -> None:
         self.settings = settings

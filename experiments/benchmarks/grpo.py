@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments.benchmarks.contenders import apart
+from protocols.learner_settings import LearnerSettings
 from protocols.records import Book, Prompt, Sample, Split, Start, Step
-from protocols.settings import EngineSettings, LearnerSettings, Sampling, ZwcSettings
+from protocols.settings import EngineSettings, Sampling, ZwcSettings
 
 NEEDED = 2.5  # times TRL's tokens per second
 

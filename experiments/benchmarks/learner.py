@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.benchmarks.contenders import apart
+from protocols.learner_settings import LearnerSettings
 from protocols.records import Book, Sample, Split, Start, Step
-from protocols.settings import LearnerSettings, ZwcSettings
+from protocols.settings import ZwcSettings
 
 if TYPE_CHECKING:
     from actors.learning.packing import Example

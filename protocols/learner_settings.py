@@ -1,0 +1,114 @@
+"""Settings of the learner: a recipe's switches, the optimiser, checkpoints."""
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from protocols.recipes import RECIPES
+from protocols.section import Section
+
+
+class GrpoSettings(Section):
+    """Switches of group-relative policy optimisation; recipes have defaults of their own for some."""
+
+    denominator: Literal["recomputed", "rollout", "policy"] = "recomputed"
+    """Ratios are against log-probabilities recomputed on the update's prompt before its first step, the
+    rollout's, or the policy's own at each step: then every ratio is 1."""
+    clip_low: float | None = Field(0.2, ge=0, le=1)
+    """How far below 1 a ratio may fall before the gradient stops; null = no limit."""
+    clip_high: float | None = Field(0.2, ge=0)
+    """How far above 1 a ratio may rise before the gradient stops; null = no limit."""
+    dual_clip: float | None = Field(3.0, gt=1)
+    """Bound on the ratio where the advantage is negative; null = no bound."""
+    baseline: Literal["group", "batch", "running"] = "group"
+    """What a reward is compared with: its group's, or those of its role and kind of task, in the round
+    (as Absolute Zero does) or in the whole run so far."""
+    normalise: bool = True
+    """Divide advantages by the standard deviation of the rewards they are compared with."""
+    negative: float = Field(1.0, ge=0, le=1)
+    """Factor on negative advantages; 0 drops them."""
+    diversity: Literal["off", "printed", "scaled"] = "off"
+    """Factor on advantages, the larger the farther an answer's hidden states are from its group's: ExIt's
+    formula as printed, or scaled to [0, 1] by subtracting the least distance. See `learning.diversity`."""
+    aggregation: Literal["sequence_mean", "token_mean", "constant"] = "token_mean"
+    """How tokens are averaged: every sequence the same, every token the same, or by `constant_tokens`."""
+    constant_tokens: int = Field(256, ge=1)
+    """Tokens a sequence is divided by with `aggregation: constant`."""
+    mini_batches: int = Field(1, ge=1, le=65536)
+    """Optimiser steps for one pass over a round's groups."""
+    zero_variance: Literal["keep", "drop", "resample"] = "keep"
+    """Groups whose rewards are all equal: kept, they only count in token averages. `resample` drops them and
+    plays further starts in their place, as DAPO (arXiv 2503.14476, section 3.2) does."""
+    resample_limit: float = Field(2.0, ge=0, le=100)
+    """Further groups of a round with `zero_variance: resample`, at most this many times the planned ones."""
+    overlong: Literal["keep", "drop"] = "keep"
+    """Answers that reached the length limit."""
+    kl_weight: float = Field(0.0, ge=0)
+    """Weight of the divergence from the reference, the model as it came."""
+    kl_estimate: Literal["k1", "k2", "k3"] = "k3"
+    """How the divergence is estimated from a sampled token."""
+    reference_mix: float = Field(0.0, ge=0, le=1)
+    """Share of the policy before the update in the reference's probabilities."""
+    engine_cap: float | None = Field(None, gt=0)
+    """Cap of the importance weights that correct for the engine's slightly other log-probabilities; for
+    recipes with the same book at rollout and update."""
+
+
+class LearnerSettings(Section):
+    recipe: Literal[
+        "closed-sft",
+        "open-sft",
+        "selfplay-sft",
+        "open-rl",
+        "closed-rl",
+        "selfplay-rl",
+        "absolute-zero",
+        "grpo",
+        "exit-curriculum",
+        "exit-improve",
+        "exit-diverge",
+        "exit",
+    ] = "closed-sft"
+    """Named recipe; see `protocols.recipes`."""
+    grpo: GrpoSettings = Field(default_factory=GrpoSettings)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the learner computes."""
+    threads: int = Field(0, ge=0, le=1024)
+    """CPU threads; 0 = all cores this process may use."""
+    learning_rate: float = Field(1e-4, gt=0, le=1)
+    """Peak learning rate."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """Shape after warm-up, over the updates of one round."""
+    decay: float = Field(1.0, gt=0, le=1)
+    """Factor on the peak learning rate from one round to the next: later rounds move the weights less."""
+    warmup: float = Field(0.1, ge=0, le=1)
+    """Share of a round's steps that warm up."""
+    epochs: int = Field(1, ge=1, le=1000)
+    """Passes over a round's experience."""
+    batch_size: int = Field(16, ge=1, le=65536)
+    """Samples per optimiser step."""
+    micro_tokens: int = Field(1024, ge=16)
+    """Tokens computed at once; more cost memory (about 1 MB a token at 135M parameters) and gain little."""
+    grad_clip: float = Field(1.0, gt=0)
+    """Largest gradient norm."""
+    weight_decay: float = Field(0.0, ge=0)
+    """AdamW's decoupled weight decay."""
+    betas: tuple[float, float] = (0.9, 0.95)
+    """AdamW's decay rates."""
+    train_embeddings: bool = True
+    """Train the (tied) token embeddings too."""
+    keep_states: int = Field(2, ge=1)
+    """Checkpoints that keep their optimiser state; older ones keep weights only."""
+    keep_versions: int = Field(0, ge=0)
+    """Checkpoints that are kept at all (at least 2); 0 = every one. What is gone cannot be measured again."""
+    deadline_s: float = Field(3600.0, gt=0)
+    """Longest wait for one update."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_recipe_says(cls, values: Any) -> Any:
+        """The recipe's own defaults, below whatever was set."""
+        known = RECIPES.get(values.get("recipe", "")) if isinstance(values, dict) else None
+        if known is None or not known.grpo:
+            return values
+        return {**values, "grpo": {**known.grpo, **(values.get("grpo") or {})}}
