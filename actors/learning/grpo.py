@@ -1,4 +1,4 @@
-"""Reinforcement learning on groups of answers: GRPO, with every choice a switch (`learner_settings.GrpoSettings`).
+"""Reinforcement learning on groups of answers: GRPO, every choice a switch (`learner_settings.GrpoSettings`).
 
     samples ──▶ trajectories ──▶ mini-batches of groups ──▶ packed micro-batches ──▶ steps ──▶ checkpoint
 
