@@ -12,11 +12,10 @@ from actors.measuring import Scored, summarise
 from experiments import config, metrics, preflight
 from experiments.conditions import Condition
 from experiments.progress import counting
+from experiments.roles import players
 from protocols.errors import ArtefactError, SettingError
 from protocols.records import Book, Purpose, Split, Task
 from protocols.settings import RunSettings
-
-DEADLINE_S = 3600.0
 
 
 def evaluate(
@@ -50,7 +49,7 @@ def evaluate(
         raise SettingError(f"--split {split}: unknown; choose one of {', '.join(Split)}")
     if kind not in ("single", "multi", "all"):
         raise SettingError(f"--kind {kind}: unknown; choose one of single, multi, all")
-    settings, weights_dir, version = _subject(model, version, base, overrides, runs_dir, quiet)
+    settings, weights_dir, version = subject(model, version, base, overrides, runs_dir, quiet)
     if condition is not None:
         settings = condition.applied(settings)
     books = [Book.CLOSED, Book.OPEN] if book == "both" else [Book(book)]
@@ -62,7 +61,6 @@ def evaluate(
         "results": _measure(
             settings,
             weights_dir,
-            version,
             books,
             Split(split),
             kind,
@@ -101,7 +99,7 @@ def table(result: dict[str, Any], quiet: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _subject(
+def subject(
     model: str, version: int | None, base: dict[str, Any], overrides: list[str], runs_dir: Path, quiet: bool
 ) -> tuple[RunSettings, Path, int]:
     """Settings, weights folder and version of what is to be measured."""
@@ -140,61 +138,36 @@ def _of_run(
 def _measure(
     settings: RunSettings,
     weights_dir: Path,
-    version: int,
     books: Sequence[Book],
     split: Split,
     kind: str,
     limit: int,
     quiet: bool,
 ) -> dict[str, Any]:
-    from actors.engines.base import Weights
-    from actors.engines.serving import ServedEngine
-    from actors.runtime import InlineRuntime
-    from actors.solver import Solver
-    from actors.verifier import Verifier
     from protocols.domain import make_domain
 
     tasks: list[Task] = list(make_domain(settings).tasks(split, kind, limit))
     if not tasks:
         raise SettingError(f"--split {split} --kind {kind}: the domain has no such task; choose another kind")
-    runtime = InlineRuntime()
-    try:
-        # The engine starts with the weights that are measured and calls them its version 0.
-        weights = Weights(version=0, path=str(weights_dir))
-        engine = runtime.spawn("engine", ServedEngine, settings, str(weights_dir))
-        solver = runtime.spawn("solver", Solver, settings, engine)
-        verifier = runtime.spawn("verifier", Verifier, settings)
-        results: dict[str, Any] = {}
+    results: dict[str, Any] = {}
+    with players(settings, weights_dir) as play:
         for book in books:
-            scored: list[Scored] = []
             with counting(f"{book} book", len(tasks), quiet) as advance:
-                size = settings.solver.batch_groups
-                for first in range(0, len(tasks), size):
-                    batch = tasks[first : first + size]
-                    plays = [_play(settings, t, book, first + i) for i, t in enumerate(batch)]
-                    wait: dict[str, Any] = {
-                        "deadline_s": DEADLINE_S,
-                        "reason": f"{len(plays)} measured tasks",
-                    }
-                    groups = solver.call("play", plays, weights, **wait)
-                    judged, _ = verifier.call("judge", groups, {t.id: t for t in batch}, **wait)
-                    for task, j in zip(batch, judged, strict=True):
-                        scored += [
-                            Scored(
-                                task_id=task.id,
-                                topics=task.topics,
-                                reward=v.reward,
-                                category=v.category,
-                                kind=task.kind,
-                                mistake=v.evidence.get("mistake"),
-                            )
-                            for v in j.verdicts
-                        ]
-                    advance(len(batch))
+                judged = play([_play(settings, t, book, i) for i, t in enumerate(tasks)], advance)
+            scored = [
+                Scored(
+                    task_id=task.id,
+                    topics=task.topics,
+                    reward=v.reward,
+                    category=v.category,
+                    kind=task.kind,
+                    mistake=v.evidence.get("mistake"),
+                )
+                for task, one in zip(tasks, judged, strict=True)
+                for v in one.verdicts
+            ]
             results[str(book)] = summarise(scored) | _spread(scored) | _apart(scored)
-        return results
-    finally:
-        runtime.close()
+    return results
 
 
 def _apart(scored: Sequence[Scored]) -> dict[str, Any]:

@@ -52,6 +52,18 @@ def test_steps_below_bfloat16s_resolution_add_up_in_the_masters() -> None:
     assert net.weight.item() == pytest.approx(0.99, abs=0.004) and net.weight.item() < 1.0
 
 
+def test_without_a_gradient_momentum_moves_nothing() -> None:
+    net = _net()
+    optimiser = MixedAdamW(net, (0.9, 0.95), weight_decay=0.1, grad_clip=1.0)
+    _backward(net, 1)
+    assert optimiser.step(0.01) > 0
+    before = copy.deepcopy(optimiser.state_dict())
+    (net(torch.ones(2, 5)) * 0.0).sum().backward()
+    assert optimiser.step(0.01) == 0.0
+    after = optimiser.state_dict()
+    assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+
+
 def test_frozen_parameters_stay_as_they_are() -> None:
     net = _net(torch.bfloat16)
     net[0].weight.requires_grad_(False)

@@ -81,8 +81,15 @@ class MixedAdamW:
         return [group.master for group in self.groups]
 
     def step(self, learning_rate: float) -> float:
-        """One update from the gradients added up since the last; returns their norm before clipping."""
+        """One update from the gradients added up since the last; returns their norm before clipping.
+
+        Without any gradient nothing is done: Adam would go on in the direction of its momentum, and hardly
+        more slowly, since its second moments fade as well. Groups whose rewards are all equal, as most are
+        where a policy is good or bad at everything, would move the weights by what others taught before.
+        """
         norm = nn.utils.clip_grad_norm_(self.masters, self.grad_clip)
+        if float(norm) == 0.0:
+            return 0.0
         for group in self.adamw.param_groups:
             group["lr"] = learning_rate
         self.adamw.step()

@@ -79,6 +79,9 @@ def evaluate(
         Path | None, typer.Option(help="Put verified answers of this run into the closed-book prompt.")
     ] = None,
     memory_k: Annotated[int, typer.Option(min=1, help="Answers in such a prompt, the most similar.")] = 4,
+    iterate: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Let it improve each answer so many times.")
+    ] = None,
     opened: Annotated[
         bool, typer.Option("--opened", help="Begin closed-book answers for the model, as open-book ones.")
     ] = False,
@@ -104,11 +107,14 @@ def evaluate(
       taskspace eval sebench --numpy
       taskspace eval sebench --memory runs/quickstart-1 --memory-k 4
       taskspace eval runs/quickstart-1 --opened
+      taskspace eval runs/quickstart-1 --iterate 4 --samples 2
     """
     from experiments import config
     from experiments import evaluate as evaluation
+    from experiments import iterate as improving
     from experiments.conditions import Condition
     from experiments.ladders.sebench import scales
+    from protocols.errors import SettingError
 
     overrides = list(set_ or [])
     if samples is not None:
@@ -119,12 +125,25 @@ def evaluate(
         kind, limit = kind or "all", limit or 0
     else:
         base = config.values_of(preset)
+    limit = 64 if limit is None else limit
+    if iterate is not None:
+        if numpy or opened or memory is not None:
+            raise SettingError("--iterate: leave --numpy, --memory and --opened out")
+        told = improving.iterate(
+            subject, iterate, book, split, kind or "single", limit, version, base, overrides, runs,
+            quiet or as_json,
+        )  # fmt: skip
+        if as_json:
+            _print_json(told)
+        else:
+            print(improving.text(told))
+        return
     result = evaluation.evaluate(
         subject,
         book,
         split,
         kind or "single",
-        64 if limit is None else limit,
+        limit,
         version,
         base,
         overrides,
