@@ -26,6 +26,13 @@ PRESETS = Path(__file__).parent / "presets"
 #: What may differ when a run is resumed: none of it changes what a round does for a seed.
 RESUMABLE = ("rounds", "preset", "runtime")
 
+#: Where settings stand that once had another name: (section, name) -> (section within it, name).
+FORMER = {
+    ("curator", "buffer_size"): ("buffer", "size"),
+    ("curator", "buffer_p"): ("buffer", "p"),
+    ("curator", "kappa"): ("buffer", "kappa"),
+}
+
 
 def presets() -> list[str]:
     """Names of the presets that come with taskspace."""
@@ -88,12 +95,29 @@ def save(settings: RunSettings, path: Path) -> None:
 
 
 def resolve(values: dict[str, Any]) -> RunSettings:
-    """Settings from nested plain values; unknown keys and bad values become one-line errors."""
+    """Settings from nested plain values; unknown keys and bad values become one-line errors.
+
+    Runs keep their settings: names that settings had when a run began are understood.
+    """
+    values = _with_new_names(values)
     _refuse_unknown(values, RunSettings, "")
     try:
         return RunSettings.model_validate(values)
     except ValidationError as error:
         raise SettingError(_explain(error.errors()[0])) from None
+
+
+def _with_new_names(values: dict[str, Any]) -> dict[str, Any]:
+    """Of `FORMER` settings."""
+    for (section, former), key in FORMER.items():
+        inner = values.get(section)
+        if not isinstance(inner, dict) or former not in inner:
+            continue
+        rest = {name: value for name, value in inner.items() if name != former}
+        within, last = key
+        rest[within] = {last: inner[former], **(rest.get(within) or {})}
+        values = {**values, section: rest}
+    return values
 
 
 def differing(old: RunSettings, new: RunSettings) -> list[str]:

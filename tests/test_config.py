@@ -143,3 +143,11 @@ def test_resuming_takes_more_rounds_and_refuses_another_experiment() -> None:
 
 def test_differing_is_empty_for_equal_settings() -> None:
     assert config.differing(RunSettings(), RunSettings()) == []
+
+
+def test_a_runs_own_settings_are_read_under_the_names_they_had() -> None:
+    found = config.resolve({"curator": {"buffer_size": 7, "buffer_p": 0.25, "kappa": 1.5, "per_task_cap": 2}})
+    buffer = found.curator.buffer
+    assert (buffer.size, buffer.p, buffer.kappa, found.curator.per_task_cap) == (7, 0.25, 1.5, 2)
+    both = config.resolve({"curator": {"buffer_size": 7, "buffer": {"size": 9}}})
+    assert both.curator.buffer.size == 9
