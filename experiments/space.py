@@ -3,11 +3,17 @@
 Does not cover: the graph itself (`memory.space`), what it tells (`memory.space_questions`).
 """
 
+import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from memory import space_questions
 from memory.reader import RunReader
@@ -75,25 +81,32 @@ def export(space: TaskSpace, path: Path) -> None:
 def text(told: dict[str, Any]) -> str:
     """An overview as tables."""
     parts = [
-        ("Growth", told["growth"]),
-        ("Where groups started", told["starts"]),
-        ("What revisions changed", told["revisions"]),
-        ("Most fertile", told["fertile"]),
+        table(told["growth"], "Growth"),
+        table(told["starts"], "Where groups started"),
+        table(told["revisions"], "What revisions changed"),
+        table(told["fertile"], "Most fertile"),
     ]
-    lines = []
-    for title, rows in parts:
-        if rows:
-            lines += [title, *_table(rows), ""]
     for kind, row in told["branching"].items():
-        lines.append(
+        parts.append(
             f"{row['started']} {kind}s were started from, {row['groups']:.2f} times each "
             f"({100 * row['revised']:.1f} % of all)"
         )
-    return "\n".join(lines)
+    return "\n".join(part for part in parts if part)
 
 
-def rows_text(rows: list[dict[str, Any]]) -> str:
-    return "\n".join(_table(rows)) if rows else "nothing"
+def table(rows: Sequence[dict[str, Any]], title: str = "") -> str:
+    """Rows under the names of their fields; empty without any."""
+    if not rows:
+        return ""
+    made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    for name in names:
+        made.add_column(name, no_wrap=True)
+    for row in rows:
+        made.add_row(*(escape(_cell(row.get(name))) for name in names))
+    out = io.StringIO()
+    Console(file=out, width=10_000, color_system=None).print(made)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
 def _named(space: TaskSpace, beginning: str) -> str:
@@ -116,13 +129,6 @@ def _brief(space: TaskSpace, node: str) -> dict[str, Any]:
 
 def _flat(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool) else json.dumps(value)
-
-
-def _table(rows: list[dict[str, Any]]) -> list[str]:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [names, *([_cell(row.get(name)) for name in names] for row in rows)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
 
 
 def _cell(value: Any) -> str:

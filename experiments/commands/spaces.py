@@ -52,4 +52,4 @@ def space(
     if as_json:
         print(json.dumps(told))
     else:
-        print(asking.text(told) if isinstance(told, dict) else asking.rows_text(told))
+        print(asking.text(told) if isinstance(told, dict) else asking.table(told) or "nothing")
