@@ -123,3 +123,17 @@ def test_answers_to_one_prompt_share_a_micro_batch_and_its_prompt_is_computed_on
     assert [len(part) for part in parts] == [8] * 4
     for part in parts:
         assert len({e.prompt for e in part}) == 1 and len(pack(part).ids) == 41 + 8 * 3
+
+
+def test_a_group_keeps_its_prompt_to_itself_where_another_would_cost_more_than_it_shares() -> None:
+    """Two groups of four: their prompts share little, the answers of one share much."""
+    groups = [
+        Example(prompt=(1, 2, *range(100 * g, 100 * g + 40)), response=(7, 8, answer))
+        for g in (1, 2)
+        for answer in range(4)
+    ]
+    parts = split(groups, 10_000)
+    assert [len(part) for part in parts] == [4, 4]
+    assert [len(pack(part).ids) for part in parts] == [41 + 4 * 4] * 2
+    lone = [Example(prompt=(1, 2, 3, 100 + g), response=(7,)) for g in range(6)]
+    assert len(split(lone, 10_000)) == 1  # one answer each: nothing is lost by packing them together

@@ -107,7 +107,9 @@ def split(examples: Sequence[Row], micro_tokens: int) -> list[list[Row]]:
     tokens = 0  # of the last part's sequences, each counted whole
     for example in sorted(examples, key=lambda e: (len(e.prompt), e.prompt, len(e))):
         shared = _shared(opening, example.prompt[:-1])
-        if parts and tokens + len(example) - shared * len(parts[-1]) <= micro_tokens:
+        # Another prompt in a part that shares more than their common opening: those rows would come back.
+        lost = (len(opening) - shared) * (len(parts[-1]) - 1) if parts else 0
+        if parts and lost <= shared and tokens + len(example) - shared * len(parts[-1]) <= micro_tokens:
             parts[-1].append(example)
             opening, tokens = opening[:shared], tokens + len(example)
         else:
