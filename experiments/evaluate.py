@@ -45,10 +45,7 @@ def evaluate(
     """
     if book not in ("closed", "open", "both"):
         raise SettingError(f"--book {book}: unknown; choose one of closed, open, both")
-    if split not in list(Split):
-        raise SettingError(f"--split {split}: unknown; choose one of {', '.join(Split)}")
-    if kind not in ("single", "multi", "all"):
-        raise SettingError(f"--kind {kind}: unknown; choose one of single, multi, all")
+    require_known(split, kind)
     settings, weights_dir, version = subject(model, version, base, overrides, runs_dir, quiet)
     if condition is not None:
         settings = condition.applied(settings)
@@ -62,9 +59,7 @@ def evaluate(
             settings,
             weights_dir,
             books,
-            Split(split),
-            kind,
-            limit or settings.evaluation.tasks,
+            tasks_of(settings, split, kind, limit),
             quiet,
         ),
     }
@@ -135,20 +130,37 @@ def _of_run(
     return settings, path, chosen
 
 
+def require_known(split: str, kind: str) -> None:
+    """Raises:
+    SettingError: there is no such split, or no such kind of task.
+    """
+    if split not in list(Split):
+        raise SettingError(f"--split {split}: unknown; choose one of {', '.join(Split)}")
+    if kind not in ("single", "multi", "all"):
+        raise SettingError(f"--kind {kind}: unknown; choose one of single, multi, all")
+
+
+def tasks_of(settings: RunSettings, split: str, kind: str, limit: int) -> list[Task]:
+    """Base tasks to measure on; a limit of 0 is as many as the settings say.
+
+    Raises:
+        SettingError: the domain has none of them.
+    """
+    from protocols.domain import make_domain
+
+    tasks = make_domain(settings).tasks(Split(split), kind, limit or settings.evaluation.tasks)
+    if not tasks:
+        raise SettingError(f"--split {split} --kind {kind}: the domain has no such task; choose another kind")
+    return list(tasks)
+
+
 def _measure(
     settings: RunSettings,
     weights_dir: Path,
     books: Sequence[Book],
-    split: Split,
-    kind: str,
-    limit: int,
+    tasks: Sequence[Task],
     quiet: bool,
 ) -> dict[str, Any]:
-    from protocols.domain import make_domain
-
-    tasks: list[Task] = list(make_domain(settings).tasks(split, kind, limit))
-    if not tasks:
-        raise SettingError(f"--split {split} --kind {kind}: the domain has no such task; choose another kind")
     results: dict[str, Any] = {}
     with players(settings, weights_dir) as play:
         for book in books:

@@ -2,7 +2,7 @@
 
     answer 0 ── improve ──▶ answer 1 ── improve ──▶ ... answer K       each step sees the latest answer only
 
-Source: ExIt (arXiv 2509.04575), section 5 (inference time): the improve prompt at every step, never the
+Source: ExIt (arXiv 2509.04575), page 7: the improve prompt at every step, never the
 diverge prompt; the last answer counts, none is selected. The same budget in independent answers is what every
 such gain has to be compared with: their mean is accuracy at 0 steps, and `any_right` what a perfect choice
 among them would reach. Does not cover: search over best answers so far.
@@ -16,10 +16,9 @@ from actors.verifier import Judged
 from experiments import evaluate, metrics
 from experiments.progress import counting
 from experiments.roles import players
-from protocols.domain import make_domain
 from protocols.errors import SettingError
 from protocols.iteration import Play, play_of, start_of
-from protocols.records import Book, Purpose, Split, Start, Step, Task, Turn
+from protocols.records import Book, Purpose, Start, Step, Task, Turn
 
 RIGHT = 1.0  # reward of a right answer
 Chain = tuple[Task, Turn]  # its latest answer
@@ -49,14 +48,9 @@ def iterate(
     """
     if book not in ("closed", "open"):
         raise SettingError(f"--iterate with --book {book}: choose closed or open")
-    if split not in list(Split):
-        raise SettingError(f"--split {split}: unknown; choose one of {', '.join(Split)}")
+    evaluate.require_known(split, kind)
     settings, weights_dir, version = evaluate.subject(model, version, base, overrides, runs_dir, quiet)
-    tasks: list[Task] = list(
-        make_domain(settings).tasks(Split(split), kind, limit or settings.evaluation.tasks)
-    )
-    if not tasks:
-        raise SettingError(f"--split {split} --kind {kind}: the domain has no such task; choose another kind")
+    tasks = evaluate.tasks_of(settings, split, kind, limit)
     samples = settings.evaluation.samples
     rows: list[dict[str, Any]] = []
 

@@ -2,7 +2,7 @@
 
 When it is full, a start enters only with a score at least as high as the lowest one, which it replaces
 (the oldest of equals). A start that is in it already, by id, gets the new score and keeps its place. Draws
-follow a softmax over the scores. Source: ExIt (arXiv 2509.04575), section 3.
+follow a softmax over the scores. Source: ExIt (arXiv 2509.04575), page 5.
 
 Two options come from Prioritized Level Replay (arXiv 2010.03934) and are off by default: chances by rank
 instead of score, and a share of draws by how long a start has waited.

@@ -2,7 +2,7 @@
 
 Covers initial, improve and diverge starts of single-turn domains. Only the latest answer is kept in a
 history, neither the best one nor the chain that led to it. What is *worth* starting from is the buffer's
-choice; how much a group has taught is `protocols.credit`. Source: ExIt (arXiv 2509.04575), section 3.
+choice; how much a group has taught is `protocols.credit`. Source: ExIt (arXiv 2509.04575), pages 2 to 5.
 """
 
 import random

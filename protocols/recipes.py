@@ -89,8 +89,8 @@ RECIPES: dict[str, Recipe] = {
             grpo={"mini_batches": 1, "denominator": "recomputed", "baseline": "batch"},
             proposer={"reward": "one_minus_p"},
         ),
-        # Exploratory Iteration (arXiv 2509.04575), section 4: each adds one thing to the one before. Numbers
-        # are those of the paper's Table 4 (mathematics).
+        # Exploratory Iteration (arXiv 2509.04575), pages 6 and 7: each adds one thing to the one before.
+        # Numbers are those of the paper's Table 4 (mathematics).
         *(
             Recipe(
                 name=name,

@@ -171,8 +171,9 @@ class BufferSettings(Section):
     @model_validator(mode="after")
     def _fills(self) -> "BufferSettings":
         if self.least > self.size:
-            raise ValueError(
-                f"least={self.least} starts never fit into size={self.size}; lower least or raise size"
+            raise SettingError(
+                f"setting curator.buffer.least: {self.least} starts never fit into curator.buffer.size="
+                f"{self.size}; lower least or raise size"
             )
         return self
 

@@ -151,5 +151,7 @@ def test_what_was_drawn_is_what_was_played_and_learned(run_dir: Path) -> None:
 
 
 def test_a_buffer_that_can_never_fill_is_refused() -> None:
-    with pytest.raises(SettingError, match=r"curator\.buffer.*least=9 starts never fit into size=4"):
+    with pytest.raises(
+        SettingError, match=r"curator\.buffer\.least: 9 starts never fit into curator\.buffer\.size=4"
+    ):
         config.resolve({"curator": {"buffer": {"size": 4, "least": 9}}})

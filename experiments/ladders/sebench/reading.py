@@ -112,6 +112,7 @@ def shares(file: Path, book: str) -> dict[str, Share]:
             mean=part["accuracy"], low=part["interval"][0], high=part["interval"][1], tasks=part["tasks"]
         )
         for kind, part in by_kind.items()
+        if part["interval"] is not None  # nothing of it was judged
     }
 
 
