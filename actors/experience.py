@@ -44,14 +44,22 @@ def gather(
         min_reward=0.0 if compares else 1.0,
     )
     counted = [one for one in found if plan.counts(one.task)]
+    endings = (
+        domain.stops if compares and domain.multi_turn and settings.learner.grpo.overlong == "drop" else ()
+    )
     if compares:
-        chosen, dropped = to_compare(counted, settings.learner.grpo, _worth(domain, settings))
+        chosen, dropped = to_compare(counted, settings.learner.grpo, _worth(domain, settings), endings)
     else:
         chosen, dropped = to_imitate(counted, settings.curator.per_task_cap, settings.curator.distinct)
     told = [f"{len(chosen)} of {len(counted)} answers chosen, dropped: {dict(dropped)}"]
     samples = [
-        sample for one, weight in chosen for sample in samples_of(one, weight, _learned_on(one, plan, domain))
+        sample
+        for one, weight in chosen
+        for sample in samples_of(one, weight, _learned_on(one, plan, domain), endings)
     ]
+    if endings:
+        given = sum(max(1, len(one.attempt.exchanges)) for one, _ in chosen)
+        told.append(f"{len(samples)} of their {given} answers learned, those with a valid ending")
     if Role.PROPOSER in plan.roles:
         proposals = reader.rewarded_proposals(since, round)
         proposed, dropped = to_propose(proposals, settings.learner.grpo)
@@ -60,14 +68,17 @@ def gather(
     return samples, told
 
 
-def samples_of(one: Verified, weight: float, prompt: Prompt) -> list[Sample]:
+def samples_of(one: Verified, weight: float, prompt: Prompt, endings: Sequence[str] = ()) -> list[Sample]:
     """Every answer of an attempt that anything was sampled for, on the prompt it was given to.
 
     Args:
         prompt: the first one, as learned.
+        endings: an answer with none of these is left out; () = any ending will do.
     """
     attempt = one.attempt
-    whole = Exchange(told=(), response="", tokens=len(attempt.token_ids), prefilled=attempt.prefilled)
+    whole = Exchange(
+        told=(), response=attempt.response, tokens=len(attempt.token_ids), prefilled=attempt.prefilled
+    )
     exchanges = attempt.exchanges or (whole,)
     made, ids, logprobs = [], iter(attempt.token_ids), iter(attempt.logprobs)
     for exchange, asked in zip(exchanges, prompts_of(prompt, exchanges)):
@@ -83,7 +94,8 @@ def samples_of(one: Verified, weight: float, prompt: Prompt) -> list[Sample]:
             kind=one.task.kind,
             reward=one.reward,
         )
-        if sampled:
+        ended = not endings or any(ending in exchange.response for ending in endings)
+        if sampled and ended:
             made.append(sample)
     return made
 
@@ -133,10 +145,15 @@ def to_compare(
     found: Sequence[Verified],
     switches: GrpoSettings,
     worth: Callable[[Verified], float] = lambda one: one.reward,
+    endings: Sequence[str] = (),
 ) -> tuple[Chosen, Counter[str]]:
     """Judged attempts, weighted by their advantage in their group; and what was left out, by reason.
 
     Advantages are those of the whole group; what is left out afterwards does not change its siblings'.
+
+    Args:
+        endings: where answers have to end with one of these, what is overlong is left out answer by answer
+            (`samples_of`), and not the whole play.
     """
     groups: dict[str, list[Verified]] = {}
     for one in found:
@@ -149,7 +166,7 @@ def to_compare(
             dropped["zero_variance"] += len(group)
             continue
         for one, advantage in zip(group, group_advantages(rewards, switches.normalise, switches.negative)):
-            if switches.overlong == "drop" and one.attempt.finish == "length":
+            if switches.overlong == "drop" and one.attempt.finish == "length" and not endings:
                 dropped["overlong"] += 1
             elif len(one.attempt.token_ids) == one.attempt.prefilled:
                 dropped["nothing_sampled"] += 1

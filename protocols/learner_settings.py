@@ -48,7 +48,8 @@ class GrpoSettings(Section):
     resample_limit: float = Field(2.0, ge=0, le=100)
     """Further groups of a round with `zero_variance: resample`, at most this many times the planned ones."""
     overlong: Literal["keep", "drop"] = "keep"
-    """Answers that reached the length limit."""
+    """Answers that reached the length limit; in a domain of several turns, those without one of its endings
+    (ExIt, appendix: no gradient for a response that ends with no call and no word that the task is over)."""
     kl_weight: float = Field(0.0, ge=0)
     """Weight of the divergence from the reference, at first the model as it came."""
     kl_estimate: Literal["k1", "k2", "k3"] = "k3"

@@ -1,15 +1,16 @@
 """Which attempts are learned, and with which weight."""
 
+import msgspec
 import pytest
 from store_records import a_group
 
 from actors.deciding import task_change
-from actors.experience import to_compare, to_imitate, to_propose
+from actors.experience import samples_of, to_compare, to_imitate, to_propose
 from actors.verifier import Judged
 from memory.episodes import Verified
 from memory.outcomes import Rewarded
 from protocols.learner_settings import GrpoSettings
-from protocols.records import Attempt, Book, Origin, Prompt, Role, Split, Start, Step, Task
+from protocols.records import Attempt, Book, Exchange, Origin, Prompt, Role, Split, Start, Step, Task
 
 TASK = Task(
     id="t", domain="zwc", split=Split.TRAIN, kind="single", origin=Origin.SEED, statement="", topics=(),
@@ -50,6 +51,22 @@ def test_what_is_left_out_still_counts_for_its_siblings() -> None:
     chosen, dropped = to_compare(found, GrpoSettings(normalise=False, overlong="drop"))
     assert [(one.attempt.id, weight) for one, weight in chosen] == [("a", pytest.approx(2 / 3))]
     assert dropped == {"overlong": 1, "nothing_sampled": 1}
+
+
+def test_in_a_play_of_several_answers_those_without_an_ending_teach_nothing() -> None:
+    one = judged("a", "g", 1.0, finish="length", sampled=5)
+    said = ("ls", 2, 1), ("ls</tool>", 3, 0), ("I would", 1, 0)
+    told = [
+        Exchange(told=(), response=text, tokens=tokens, prefilled=given, fresh=True)
+        for text, tokens, given in said
+    ]
+    replace = msgspec.structs.replace
+    one = replace(one, attempt=replace(one.attempt, exchanges=tuple(told)))
+    chosen, dropped = to_compare([one], GrpoSettings(overlong="drop"), endings=("</tool>",))
+    assert [kept.attempt.id for kept, _ in chosen] == ["a"] and not dropped
+    assert len(samples_of(one, 1.0, one.prompt)) == 3
+    (sample,) = samples_of(one, 1.0, one.prompt, ("</tool>", "<TASK_FINISHED>"))
+    assert (len(sample.token_ids), len(sample.logprobs)) == (3, 3)
 
 
 @pytest.mark.parametrize("variance", ["drop", "resample"])
