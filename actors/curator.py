@@ -5,6 +5,7 @@ played, and whatever it is asked twice it answers the same way. That is what mak
 How choices are made is `actors.choosing`; how things are stored, `memory.store`.
 """
 
+import random
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,7 @@ from memory.store import Store
 from protocols.chaining import steps_of
 from protocols.credit import learnability
 from protocols.domain import make_domain
-from protocols.iteration import Play, decided, expansion, play_of, start_of
+from protocols.iteration import Play, decided, expansion, group_id, play_of, start_of
 from protocols.recipes import recipe
 from protocols.records import (
     Book,
@@ -210,15 +211,15 @@ class Curator:
             settings.curator.proposed_share if base else 1.0,
             (round - 1) * settings.solver.groups_per_round,
         )
-        starts: dict[str, Start] = {}  # one start once a round: the same start twice would be the same group
-        decisions: dict[str, Decision] = {}
-        for task in tasks:
-            again = self._again(rng, round) if task.origin is not Origin.PROPOSED else None
-            start, decision = again or (start_of(task, plan.book_at_rollout), None)
-            starts.setdefault(start.id, start)
-            if decision is not None:
-                decisions.setdefault(start.id, decision)
-        return list(starts.values()), list(decisions.values())
+        starts, decisions = [], []
+        for position, task in enumerate(tasks):
+            again = self._again(rng) if task.origin is not Origin.PROPOSED else None
+            start, why = again or (start_of(task, plan.book_at_rollout), None)
+            starts.append(start)
+            if why is not None:
+                group = group_id(settings.seed, round, position, Purpose.COLLECT, start)
+                decisions.append(deciding.decision(round, "start", group, "choose", "replay", why))
+        return starts, decisions
 
     def further_plan(self, round: int) -> list[Play]:
         """Further groups in place of those of the round whose rewards are all equal; [] when it is complete.
@@ -244,20 +245,14 @@ class Curator:
         self._store.extend_round(round, [msgspec.to_builtins(start) for start in starts], decisions)
         return self._unplayed(round, Purpose.COLLECT, [*plan, *starts], self._settings.solver.group_size)
 
-    def _again(self, rng: Any, round: int) -> tuple[Start, Decision] | None:
+    def _again(self, rng: random.Random) -> tuple[Start, dict[str, Any]] | None:
         """With the set chance, a start from the buffer instead of a base task, and why it was chosen."""
         wanted = self._settings.curator.buffer
         if len(self._buffer) < wanted.least or rng.random() >= wanted.p:
             return None
         entry = self._buffer.sample(rng)
-        start = decided(entry.start, wanted.diverge, rng)
-        numbers = {
-            "score": entry.score,
-            "visits": entry.visits,
-            "scored": entry.round,
-            "kept": entry.start.id,
-        }
-        return start, deciding.decision(round, "start", start.id, "choose", "replay", numbers)
+        why = {"score": entry.score, "visits": entry.visits, "scored": entry.round, "kept": entry.start.id}
+        return decided(entry.start, wanted.diverge, rng), why
 
     def evaluation_plan(self, round: int, book: Book) -> list[Play]:
         """Held-out groups of this evaluation that are not in the store yet."""

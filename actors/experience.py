@@ -22,8 +22,8 @@ from protocols.recipes import Recipe, recipe
 from protocols.records import Exchange, Prompt, Role, Sample, Step
 from protocols.settings import RunSettings
 
-_REPLAYED = """EXISTS (SELECT 1 FROM decisions d WHERE d.subject_id = g.start_id AND d.kind = 'start'
-  AND d.round = g.round AND d.reason = 'replay')"""
+_REPLAYED = """EXISTS (SELECT 1 FROM decisions d WHERE d.subject_id = g.id AND d.kind = 'start'
+  AND d.reason = 'replay')"""
 
 Chosen = list[tuple[Verified, float]]
 """Attempts to learn from, each with its weight."""

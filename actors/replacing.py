@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from actors import choosing
 from actors.deciding import decision
 from memory.outcomes import Compared
-from protocols.iteration import start_of
+from protocols.iteration import group_id, start_of
 from protocols.recipes import recipe
-from protocols.records import Decision, Start, Task
+from protocols.records import Decision, Purpose, Start, Task
 from protocols.settings import RunSettings
 
 
@@ -58,7 +58,8 @@ def further(
     )
     starts = [start_of(task, recipe(settings.learner.recipe).book_at_rollout) for task in tasks]
     decisions = []
-    for group_id, start in zip(replaced, starts):
-        decisions.append(decision(round, "sample", group_id, "drop", "zero_variance", {"start": start.id}))
-        decisions.append(decision(round, "start", start.id, "choose", "resample", {"group": group_id}))
+    for position, (silent, start) in enumerate(zip(replaced, starts), len(plan)):
+        new = group_id(settings.seed, round, position, Purpose.COLLECT, start)
+        decisions.append(decision(round, "sample", silent, "drop", "zero_variance", {"group": new}))
+        decisions.append(decision(round, "start", new, "choose", "resample", {"group": silent}))
     return starts, decisions

@@ -19,7 +19,7 @@ SELECT d.seq, d.id, d.round, d.kind, d.subject_id, d.action, d.reason, d.numbers
 FROM attempts a
 JOIN groups g ON g.id = a.group_id
 LEFT JOIN proposals p ON p.task_id = g.task_id
-JOIN decisions d ON d.subject_id IN (p.id, g.task_id, g.start_id, g.id, a.id)
+JOIN decisions d ON d.subject_id IN (p.id, g.task_id, g.id, a.id)
 WHERE a.id = :attempt
 GROUP BY d.seq
 ORDER BY d.seq

@@ -71,6 +71,11 @@ def decided(start: Start, diverge: float, rng: random.Random) -> Start:
     return start
 
 
+def group_id(seed: int, round: int, position: int, purpose: Purpose, start: Start) -> str:
+    """A group's place in its round is part of its id: the same start can be played twice in a round."""
+    return digest("group", seed, round, position, purpose, start.id)
+
+
 def play_of(
     seed: int,
     round: int,
@@ -82,7 +87,7 @@ def play_of(
     steps: int = 0,
 ) -> Play:
     return Play(
-        group_id=digest("group", seed, round, position, purpose, start.id),
+        group_id=group_id(seed, round, position, purpose, start),
         round=round,
         position=position,
         purpose=purpose,

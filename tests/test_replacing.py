@@ -9,8 +9,8 @@ from actors.replacing import further, to_replace
 from memory.outcomes import Compared
 from memory.reader import RunReader
 from memory.store import Store
-from protocols.iteration import start_of
-from protocols.records import Book, Origin
+from protocols.iteration import group_id, start_of
+from protocols.records import Book, Origin, Purpose
 from protocols.settings import RunSettings
 
 BASE = [a_task(i) for i in range(40)]
@@ -80,7 +80,11 @@ def test_a_round_ends_within_its_limit_and_counts_every_group_it_replaces(
     replaced = [d.subject_id for d in decisions if d.reason == "zero_variance"]
     assert len(replaced) == len(set(replaced)) == len(plan) - planned
     assert all(not differs[int(name[1:])] for name in replaced)
-    assert [d.subject_id for d in decisions if d.reason == "resample"] == [s.id for s in plan[planned:]]
+    new = [
+        group_id(chosen.seed, 1, position, Purpose.COLLECT, start)
+        for position, start in enumerate(plan[planned:], planned)
+    ]
+    assert [d.subject_id for d in decisions if d.reason == "resample"] == new
     if telling < planned and len(plan) - planned < int(limit * planned):  # then no task was left
         assert {t.id for t in [*base, *WAITING]} <= {s.task_id for s in plan}
 

@@ -27,7 +27,7 @@ def run(tmp_path: Path):
         store.add_tasks([task])
         store.admit_groups([first], [a_decision(first[0].id)])
         store.record_update(an_update(), [a_sample(first[0].attempts[1])])
-        store.admit_groups([revised], [a_decision(revised[0].start.id, "start")])
+        store.admit_groups([revised], [a_decision(revised[0].id, "start")])
     return tmp_path, first[0], revised[0]
 
 
@@ -70,7 +70,7 @@ def test_the_five_questions_have_answers(run):
         (trained,) = reader.query(STATEMENTS[0], {"version": 1})
         assert (trained["id"], trained["response"]) == (first.attempts[1].id, first.attempts[1].response)
         (decision,) = reader.query(STATEMENTS[1], {"attempt": attempt})
-        assert (decision["kind"], decision["subject_id"]) == ("start", revised.start.id)
+        assert (decision["kind"], decision["subject_id"]) == ("start", revised.id)
         (seen,) = reader.query(STATEMENTS[2], {"attempt": attempt})
         assert (seen["reward"], seen["evidence_json"]) == (1.0, '{"case":3,"got":[1.5]}')
         (weights,) = reader.query(STATEMENTS[3], {"attempt": attempt})

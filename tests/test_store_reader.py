@@ -45,7 +45,7 @@ def run(tmp_path_factory: pytest.TempPathFactory):
         store.record_update(an_update(), [a_sample(first[0].attempts[1]), a_sample(asked[0].attempts[0])])
         store.finish_round(1)
         store.begin_round(2, [], 1)
-        store.admit_groups([revised, held_out], [a_decision(revised[0].start.id, "start", action="choose")])
+        store.admit_groups([revised, held_out], [a_decision(revised[0].id, "start", action="choose")])
         store.record_evaluation(an_evaluation(2))
     with RunReader(folder) as reader:
         yield SimpleNamespace(

@@ -18,7 +18,7 @@ from protocols.domain import Session
 from protocols.errors import SettingError
 from protocols.iteration import expansion, kept, start_of
 from protocols.prompting import exchange, prompts_of
-from protocols.records import Book, Step
+from protocols.records import Book, Purpose, Step
 
 DOMAIN = talking_domain.TalkingDomain()
 TASK = DOMAIN.tasks("train")[0]
@@ -127,18 +127,27 @@ def test_only_replayed_starts_are_learned_from_in_the_robust_mode(tmp_path: Path
     folder = play(tmp_path / "robust", curator={"buffer": {"p": 0.6, "robust": True}})
     with RunReader(folder) as reader:
         learned = reader.rows(
-            "SELECT DISTINCT g.round, g.start_id FROM samples s JOIN attempts a ON a.id = s.attempt_id"
+            "SELECT DISTINCT g.id FROM samples s JOIN attempts a ON a.id = s.attempt_id"
             " JOIN groups g ON g.id = a.group_id"
         )
         drawn = reader.rows(
-            "SELECT round, subject_id, numbers_json FROM decisions WHERE kind = 'start' AND reason = 'replay'"
+            "SELECT subject_id, numbers_json FROM decisions WHERE kind = 'start' AND reason = 'replay'"
         )
-        played = reader.rows("SELECT DISTINCT round, start_id FROM groups WHERE purpose = 'collect'")
-    starts = {(row["round"], row["start_id"]) for row in learned}
-    replayed = {(row["round"], row["subject_id"]) for row in drawn}
-    assert starts and starts <= replayed
-    assert {(row["round"], row["start_id"]) for row in played} - replayed  # and others were played
+        played = reader.rows("SELECT id FROM groups WHERE purpose = 'collect'")
+    replayed = {row["subject_id"] for row in drawn}
+    assert {row["id"] for row in learned} <= replayed <= {row["id"] for row in played}
+    assert learned and len(replayed) < len(played)
     assert all(json.loads(row["numbers_json"])["score"] >= 0 for row in drawn)
+
+
+def test_a_single_task_fills_its_rounds(tmp_path: Path, run_dir: Path) -> None:
+    with RunReader(run_dir) as reader:
+        name = reader.rows("SELECT task_id FROM groups WHERE purpose = 'collect'")[0]["task_id"]
+    folder = play(tmp_path / "single", curator={"base_tasks": [name], "buffer": {"p": 0.0}})
+    groups = [group for group, _ in groups_of(folder) if group.purpose is Purpose.COLLECT]
+    assert [group.round for group in groups] == [1] * 4 + [2] * 4 + [3] * 4
+    assert len({group.start.id for group in groups}) == 1
+    assert len({attempt.seed for group in groups for attempt in group.attempts}) == 12 * 4
 
 
 @pytest.mark.parametrize(("recipe", "counts"), [("naive-k", {1, 2, 3, 4}), ("two-attempts", {2})])

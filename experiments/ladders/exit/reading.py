@@ -20,8 +20,8 @@ from protocols.records import Record
 _STARTS = """
 SELECT g.round, g.start_id AS start, g.step, g.mean_reward AS reward, g.learnability,
   json_array_length(history.body) AS turns, a.group_id AS parent, g.id, came.round AS origin,
-  EXISTS (SELECT 1 FROM decisions d WHERE d.subject_id = g.start_id AND d.kind = 'start'
-    AND d.round = g.round AND d.reason = 'replay') AS replayed
+  EXISTS (SELECT 1 FROM decisions d WHERE d.subject_id = g.id AND d.kind = 'start'
+    AND d.reason = 'replay') AS replayed
 FROM groups g JOIN texts history ON history.id = g.history_text
 LEFT JOIN attempts a ON a.id = g.parent_attempt_id LEFT JOIN groups came ON came.id = a.group_id
 WHERE g.purpose = 'collect' ORDER BY g.seq
