@@ -7,7 +7,7 @@ It reads every text, so it runs when somebody asks, never while a run goes on.
 Does not cover: places for drawing that stay put while a space grows (`memory.layout`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,16 +29,41 @@ def texts(reader: "RunReader") -> dict[str, str]:
 
 def by_words(said: Mapping[str, str]) -> dict[str, Position]:
     """A position for each text, by its words; the same texts in the same order get the same ones."""
-    from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+    from sklearn.feature_extraction.text import TfidfTransformer
 
     if not said:
         return {}
-    counted = HashingVectorizer(
-        n_features=COLUMNS, token_pattern=_WORDS, ngram_range=(1, 2), alternate_sign=False, norm=None
-    ).transform(said.values())
-    weighed = TfidfTransformer().fit_transform(counted)
+    weighed = TfidfTransformer().fit_transform(_counted(said.values()))
     used = weighed[:, np.unique(weighed.indices)]  # columns that no text has tell nothing
     return dict(zip(said, _components(used)))
+
+
+def distances_by_words(said: Sequence[str], counts: Sequence[int]) -> list[float]:
+    """How far the first n texts lie from each other, for every n of the increasing `counts`: the mean cosine
+    distance of all pairs, by their words (not weighed, so that it means the same in every run); 0 for one.
+    Empty texts have nothing in common with any."""
+    from sklearn.preprocessing import normalize
+
+    points = normalize(_counted(said))
+    whole, itself, done, found = np.zeros(points.shape[1]), 0.0, 0, []
+    for count in counts:
+        added = points[done:count]
+        whole += np.asarray(added.sum(axis=0)).ravel()
+        itself += added.multiply(added).sum()
+        done, pairs = count, count * (count - 1)
+        # |sum|^2 holds every pair twice, and each text with itself once
+        found.append(max(0.0, 1.0 - float(whole @ whole - itself) / pairs) if pairs else 0.0)
+    return found
+
+
+def _counted(said: Iterable[str]) -> Any:
+    """[N, COLUMNS], sparse: how often words and pairs of words stand in each text."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    words = HashingVectorizer(
+        n_features=COLUMNS, token_pattern=_WORDS, ngram_range=(1, 2), alternate_sign=False, norm=None
+    )
+    return words.transform(said)
 
 
 def by_embeddings(embeddings: Mapping[str, Sequence[float]]) -> dict[str, Position]:

@@ -105,7 +105,9 @@ def test_the_table_puts_published_figures_beside_ours_and_plots_are_drawn(
     assert any(line.startswith("| + improve | 1 | ") and line.endswith("| 19.6 % | +1.2 |") for line in lines)
     assert sum(line.startswith("| single | 1 |") for line in lines) == 1
     names = {file.name for file in plots.draw(base, found, tmp_path)}
-    assert names == {f"{n}.svg" for n in ("steps", "net", "depth", "origin", "distinct", "reward")}
+    assert names == {
+        f"{n}.svg" for n in ("steps", "net", "depth", "origin", "distinct", "distance", "reward")
+    }
 
 
 @pytest.mark.parametrize("domain", ["zwc", "math"])

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import math
+from collections import Counter
 from pathlib import Path
 
 import networkx as nx
@@ -207,6 +209,24 @@ def test_positions_by_embeddings_are_principal_components() -> None:
 def test_where_nothing_differs_everything_is_in_one_place(said: dict[str, str]) -> None:
     assert space_positions.by_words(said) == dict.fromkeys(said, (0.0, 0.0))
     assert space_positions.by_embeddings({name: [1.0, 2.0] for name in said}) == dict.fromkeys(said, (0, 0))
+
+
+def test_distances_by_words_are_those_of_all_pairs() -> None:
+    said = ["mean of 3 numbers", "mean of 5 numbers", "sort the words", "", "mean of 3 numbers"]
+    counted = [Counter(one.split()) + Counter(itertools.pairwise(one.split())) for one in said]
+
+    def cosine(one: Counter, other: Counter) -> float:
+        lengths = math.sqrt(sum(n * n for n in one.values()) * sum(n * n for n in other.values()))
+        return sum(n * other[word] for word, n in one.items()) / lengths if lengths else 0.0
+
+    wanted = [
+        sum(1 - cosine(a, b) for a, b in itertools.combinations(counted[:n], 2)) / max(1, math.comb(n, 2))
+        for n in range(1, 6)
+    ]
+    assert space_positions.distances_by_words(said, [1, 2, 3, 4, 5]) == pytest.approx(wanted)
+    assert space_positions.distances_by_words(said, [2, 2, 5]) == pytest.approx(
+        [wanted[1], wanted[1], wanted[4]]
+    )
 
 
 def test_embeddings_of_a_model_place_nodes_and_tell_how_far_starts_lie_apart(

@@ -6,6 +6,7 @@ depth     of what rounds start from                (figures 5 and 6)
 turn      answers in what rounds start from        (figure 6)
 origin    round that replayed histories come from  (figures 5 and 6)
 distinct  different starts relative to base tasks  (figure 7)
+distance  of these starts from each other           (table 2)
 reward    of collected groups, by round
 """
 
@@ -47,6 +48,7 @@ def draw(base: Sequence[Sequence[Steps]], found: Mapping[str, Sequence[Figures]]
         ("turn", "round", "turn of starts", _several(by_round(lambda run: run.turn))),
         ("origin", "round", "origin round of replayed histories", by_round(lambda run: run.origin)),
         ("distinct", "round", "different starts / base tasks", by_round(lambda run: run.distinct)),
+        ("distance", "round", "mean distance of starts", by_round(lambda run: run.distance)),
         ("reward", "round", "mean reward of collected groups", by_round(lambda run: run.reward)),
     ]
     made = []

@@ -15,14 +15,17 @@ from experiments.ladders.exit.playing import ITERATED, base_file, recorded
 from experiments.ladders.exit.rows import Row, folder_of
 from experiments.ladders.shares import Share
 from memory.reader import RunReader
+from memory.space_positions import distances_by_words
 from protocols.records import Record
 
 _STARTS = """
 SELECT g.round, g.start_id AS start, g.step, g.mean_reward AS reward, g.learnability,
-  json_array_length(history.body) AS turns, a.group_id AS parent, g.id, came.round AS origin,
+  json_array_length(history.body) AS turns, asked.body AS asked,
+  json_extract(history.body, '$[#-1].response') AS answer, a.group_id AS parent, g.id, came.round AS origin,
   EXISTS (SELECT 1 FROM decisions d WHERE d.subject_id = g.id AND d.kind = 'start'
     AND d.reason = 'replay') AS replayed
 FROM groups g JOIN texts history ON history.id = g.history_text
+JOIN tasks t ON t.id = g.task_id JOIN texts asked ON asked.id = t.statement_text
 LEFT JOIN attempts a ON a.id = g.parent_attempt_id LEFT JOIN groups came ON came.id = a.group_id
 WHERE g.purpose = 'collect' ORDER BY g.seq
 """
@@ -54,6 +57,7 @@ class Figures(Record):
     turn: Curve  # answers in the history that they start from, the next one counted
     origin: Curve  # round that replayed histories come from
     distinct: Curve  # different starts so far, relative to the base tasks
+    distance: Curve  # of these starts from each other, by their words
     replayed: float  # share of groups that start from the buffer
     metrics: dict[str, float]  # averaged over updates
     samples: int
@@ -91,11 +95,12 @@ def figures(folder: Path, row: str, seed: int) -> Figures:
     for group in groups:  # in the order of admission: a parent comes first
         taken = depths.get(group["parent"], 0)
         depths[group["id"]] = taken + 1 if group["step"] != "initial" else 0
-    seen: set[str] = set()
-    distinct = []
-    for number in sorted({group["round"] for group in groups}):
-        seen |= {group["start"] for group in groups if group["round"] == number}
-        distinct.append((number, len(seen) / tasks))
+    starts: dict[str, str] = {}
+    counts: dict[int, int] = {}
+    for group in sorted(groups, key=lambda g: g["round"]):
+        starts.setdefault(group["start"], f"{group['asked']}\n{group['answer'] or ''}")
+        counts[group["round"]] = len(starts)
+    distances = distances_by_words(list(starts.values()), list(counts.values()))
     return Figures(
         row=row,
         seed=seed,
@@ -105,7 +110,8 @@ def figures(folder: Path, row: str, seed: int) -> Figures:
         depth=_by_round(groups, lambda g: depths[g["id"]]),
         turn=_by_round(groups, lambda g: g["turns"] + (g["step"] == "initial")),
         origin=_by_round(groups, lambda g: g["origin"]),
-        distinct=distinct,
+        distinct=[(number, count / tasks) for number, count in counts.items()],
+        distance=list(zip(counts, distances)),
         replayed=sum(group["replayed"] for group in groups) / len(groups),
         metrics=_mean([update["metrics"] for update in updates]),
         samples=sum(update["samples"] for update in updates),

@@ -71,17 +71,17 @@ def _budget(base: Sequence[Sequence[Steps]], found: Mapping[str, Sequence[Figure
 def _curriculum(found: Mapping[str, Sequence[Figures]]) -> str:
     lines = [
         "| row | seed | answers learned | reward, first to last | replayed | depth | turn | origin round "
-        "| starts / tasks | diversity | seconds |",
-        _line(*["---"] * 11),
+        "| starts / tasks | distance | bonus | seconds |",
+        _line(*["---"] * 12),
     ]
     for name, runs in found.items():
         for run in runs:
             reward = f"{run.reward[0][1]:.2f} to {run.reward[-1][1]:.2f}"
-            curves = [_last(curve) for curve in (run.depth, run.turn, run.origin, run.distinct)]
-            spread = f"{run.metrics['diversity']:.2f}" if "diversity" in run.metrics else "-"
+            curves = [_last(curve) for curve in (run.depth, run.turn, run.origin, run.distinct, run.distance)]
+            bonus = f"{run.metrics['diversity']:.2f}" if "diversity" in run.metrics else "-"
             lines.append(
                 _line(
-                    name, run.seed, run.samples, reward, f"{run.replayed:.2f}", *curves, spread,
+                    name, run.seed, run.samples, reward, f"{run.replayed:.2f}", *curves, bonus,
                     f"{run.seconds:.0f}",
                 )
             )  # fmt: skip
