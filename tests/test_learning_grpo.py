@@ -103,6 +103,21 @@ def test_a_mini_batch_may_be_cut_anywhere(model: Path, tmp_path: Path, switches:
     assert measured[0] == pytest.approx(measured[1], rel=0.05, abs=0.01)
 
 
+def test_answers_without_an_advantage_are_measured_only(model: Path, tmp_path: Path) -> None:
+    samples = samples_of(model)
+    samples = [*samples[:2], *(msgspec.structs.replace(s, weight=0.0) for s in samples[2:])]
+    found = []
+    for name, grpo in (("measured", {}), ("learned", {"kl_weight": 1e-30})):  # a reference moves every answer
+        learner = learner_of(model, tmp_path / name, grpo=grpo)
+        update = learner.learn(samples, 1, 1, "closed-rl")
+        found.append((update.losses, update.grad_norms, update.metrics, likelihoods(learner, samples)))
+    (losses, norms, metrics, after), learned = found
+    assert losses == pytest.approx(learned[0], rel=1e-3) and norms == pytest.approx(learned[1], rel=1e-2)
+    assert after == pytest.approx(learned[3], rel=1e-2)
+    for name in ("entropy", "rollout_gap", "advantage", "ratio"):
+        assert metrics[name] == pytest.approx(learned[2][name], rel=1e-3)
+
+
 def test_mini_batches_keep_groups_whole(model: Path, tmp_path: Path) -> None:
     learner = learner_of(model, tmp_path, epochs=2, grpo={"mini_batches": 2})
     batches = learner._mini_batches([learner._trajectory(s) for s in samples_of(model)], 1)

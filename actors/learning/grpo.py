@@ -249,18 +249,26 @@ class GrpoLearner(Trainee):
         references: Tokens | None,
         metrics: PolicyMetrics,
     ) -> float:
-        """Add up a mini-batch's gradients; returns its loss."""
+        """Add up a mini-batch's gradients; returns its loss.
+
+        What has no advantage has no gradient, unless it is held to a reference: it is only measured.
+        """
         switches = self.settings.grpo
         lengths = [len(t.response) for t in batch]
         counted = policy_losses.token_shares(lengths, switches.aggregation, switches.constant_tokens)
         share_of = dict(zip(map(id, batch), counted))
+        moving = [t for t in batch if t.advantage or references is not None]
+        still = [t for t in batch if not t.advantage and references is None]
+        parts = [(part, True) for part in split(moving, self.settings.micro_tokens)]
+        parts += [(part, False) for part in split(still, self.settings.micro_tokens)]
         total = 0.0
-        for part in split(batch, self.settings.micro_tokens):
+        for part, moves in parts:
             repeats = torch.tensor([len(t.response) for t in part], device=self.device)
             advantages = torch.tensor([t.advantage for t in part], device=self.device)
             shares = torch.tensor([share_of[id(t)] for t in part], device=self.device)
             advantages, shares = advantages.repeat_interleave(repeats), shares.repeat_interleave(repeats)
-            logprobs, entropies = self._logprobs_of(part)
+            with torch.set_grad_enabled(moves):
+                logprobs, entropies = self._logprobs_of(part)
             old = logprobs.detach() if denominators is None else _laid_out(denominators, part)
             engine = torch.tensor([value for t in part for value in t.engine], device=self.device)
             found = policy_losses.surrogate(
@@ -274,7 +282,8 @@ class GrpoLearner(Trainee):
                 kl = policy_losses.kl_estimate(logprobs, _laid_out(references, part), switches.kl_estimate)
                 objective = objective - switches.kl_weight * kl
             loss = -(shares * objective).sum()
-            loss.backward()
+            if moves:
+                loss.backward()
             total += float(loss.detach())
             metrics.add(logprobs.detach(), old, engine, advantages, found.clipped, entropies, kl)
         return total
