@@ -78,7 +78,7 @@ def _curriculum(found: Mapping[str, Sequence[Figures]]) -> str:
         for run in runs:
             reward = f"{run.reward[0][1]:.2f} to {run.reward[-1][1]:.2f}"
             curves = [_last(curve) for curve in (run.depth, run.turn, run.origin, run.distinct, run.distance)]
-            bonus = f"{run.metrics['diversity']:.2f}" if "diversity" in run.metrics else "-"
+            bonus = f"{run.metrics['diversity_factor']:.2f}" if "diversity_factor" in run.metrics else "-"
             lines.append(
                 _line(
                     name, run.seed, run.samples, reward, f"{run.replayed:.2f}", *curves, bonus,
