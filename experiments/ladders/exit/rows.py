@@ -24,9 +24,7 @@ class Row(Record):
     recipe: str
     title: str
     changes: dict[str, Any] = msgspec.field(default_factory=dict)  # settings by section, on top of the scale
-    instance_of: str | None = (
-        None  # trains on one task only: that which this row's first round learned most of
-    )
+    instance_of: str | None = None  # trains on one task: what this row's first round learned most of
     published: dict[str, Published] = msgspec.field(default_factory=dict)  # by domain
 
 
