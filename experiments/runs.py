@@ -81,10 +81,12 @@ def resume(run_dir: Path, preset: str | None, overrides: list[str]) -> Prepared:
 
     Raises:
         SettingError: settings differ.
-        StoreError: the database is damaged or from a newer version.
+        StoreError: the database is damaged, from a newer version, or in use.
     """
     from memory.reader import RunReader
+    from memory.store import Store
 
+    Store.open(run_dir / "run.db").close()  # one of an earlier version is migrated
     with RunReader(run_dir / "run.db") as reader:
         begun = config.resolve(reader.config())
     saved = run_dir / "config.yaml"  # what an earlier --resume settled, such as more rounds

@@ -11,8 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+from loop_driver import small_run
 from store_records import a_group, a_task
 
+from experiments import runs
 from memory import opening
 from memory.reader import RunReader
 from memory.schema import MIGRATIONS
@@ -176,6 +178,14 @@ def test_an_older_database_is_migrated_by_the_writer_only(tmp_path, monkeypatch)
         assert store.db.execute("SELECT id, note FROM tasks").fetchall() == [(a_task().id, None)]
     with RunReader(path) as reader:
         assert reader.config() == {"seed": 1}
+
+
+def test_a_run_of_an_earlier_version_is_migrated_by_resuming_it(tmp_path, monkeypatch):
+    Store.create(tmp_path / "run.db", small_run().model_dump(mode="json"), {}).close()
+    monkeypatch.setattr(opening, "MIGRATIONS", (*MIGRATIONS, "ALTER TABLE tasks ADD COLUMN note TEXT;"))
+    assert runs.resume(tmp_path, None, []).resumed
+    with RunReader(tmp_path / "run.db") as reader:
+        assert "note" in {row["name"] for row in reader.rows("SELECT name FROM pragma_table_info('tasks')")}
 
 
 def test_a_migration_that_fails_leaves_the_old_version(tmp_path, monkeypatch):
