@@ -83,11 +83,17 @@ def resume(run_dir: Path, preset: str | None, overrides: list[str]) -> Prepared:
         SettingError: settings differ.
         StoreError: the database is damaged, from a newer version, or in use.
     """
+    from memory.opening import OlderSchemaError
     from memory.reader import RunReader
     from memory.store import Store
 
-    Store.open(run_dir / "run.db").close()  # one of an earlier version is migrated
-    with RunReader(run_dir / "run.db") as reader:
+    path = run_dir / "run.db"
+    try:
+        reader = RunReader(path)
+    except OlderSchemaError:
+        Store.open(path).close()  # migrates it
+        reader = RunReader(path)
+    with reader:
         begun = config.resolve(reader.config())
     saved = run_dir / "config.yaml"  # what an earlier --resume settled, such as more rounds
     stored = config.load_file(saved) if saved.is_file() else begun

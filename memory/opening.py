@@ -119,6 +119,10 @@ def new(path: Path, run: Mapping[str, str]) -> sqlite3.Connection:
     return connection
 
 
+class OlderSchemaError(StoreError):
+    """A run of an earlier version: whoever opens it for writing migrates it."""
+
+
 def existing(path: Path) -> sqlite3.Connection:
     """A writing connection to a run database, migrated to this version.
 
@@ -141,8 +145,8 @@ def read_only(path: Path) -> sqlite3.Connection:
     """A connection that cannot write, for use by one thread at a time.
 
     Raises:
-        StoreError: no such file, or as `schema_version` says; an older one is readable once `taskspace run
-            --resume` has migrated it.
+        StoreError: no such file, or as `schema_version` says.
+        OlderSchemaError: it is readable once `taskspace run --resume` has migrated it.
     """
     require_file(path)
     uri = path.resolve().as_uri()
@@ -161,11 +165,11 @@ def read_only(path: Path) -> sqlite3.Connection:
     try:
         version = schema_version(connection, path)
         if version < len(MIGRATIONS):
-            raise StoreError(
+            if not version:
+                raise StoreError(f"{path}: holds no run yet; wait for its start, or start it again")
+            raise OlderSchemaError(
                 f"{path}: schema version {version} is older than this taskspace's {len(MIGRATIONS)};"
                 " `taskspace run --resume` migrates it"
-                if version
-                else f"{path}: holds no run yet; wait for its start, or start it again"
             )
     except BaseException:
         connection.close()
