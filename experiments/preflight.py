@@ -93,6 +93,7 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path) -> None:
         SettingError: the domain refuses its settings, or too little memory.
         StoreError: too little disk.
     """
+    from actors.choosing import base_tasks
     from protocols.domain import make_domain
 
     domain = make_domain(settings)
@@ -106,6 +107,8 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path) -> None:
             f"setting evaluation.kind: {domain.name} has no tasks of kind {settings.evaluation.kind!r}; "
             f"write --set evaluation.kind=all, or choose among {', '.join(domain.kinds)}"
         )
+    if settings.curator.base_tasks:
+        base_tasks(domain, settings)  # refuses unknown ones
     for notice in domain.notices:
         print(notice, file=sys.stderr)
     parameters = parameters_of(model_path)

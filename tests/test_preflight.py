@@ -60,6 +60,12 @@ def test_available_memory_is_not_more_than_the_machine_has() -> None:
     assert 0 < memory_use.available() <= psutil.virtual_memory().total
 
 
+def test_unknown_base_tasks_are_refused_before_a_role_starts(tmp_path: Path) -> None:
+    settings = RunSettings.model_validate({"curator": {"base_tasks": ["nope"]}})
+    with pytest.raises(SettingError, match=r"curator\.base_tasks: 'nope' is no training task of zwc"):
+        preflight.check(settings, tmp_path, tmp_path)
+
+
 def test_a_kind_of_tasks_that_the_domain_has_not_is_refused(tmp_path: Path) -> None:
     settings = RunSettings.model_validate({"domain": "math", "proposer": {"per_round": 0}})
     with pytest.raises(
