@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from protocols.errors import DeadlineError, EngineError, SettingError, TaskspaceError
-from protocols.settings import RuntimeSettings
+from protocols.runtime_settings import RuntimeSettings
 
 
 class Pending(Protocol):

@@ -8,12 +8,14 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from protocols.curator_settings import CuratorSettings
+from protocols.engine_settings import EngineSettings, Sampling
 from protocols.errors import SettingError
 from protocols.learner_settings import LearnerSettings
 from protocols.math_settings import MathSettings
 from protocols.mle_settings import MleSettings
 from protocols.recipes import RECIPES
 from protocols.records import Role
+from protocols.runtime_settings import RuntimeSettings
 from protocols.section import Section
 from protocols.tools_settings import ToolsSettings
 from protocols.zwc_settings import ZwcSettings
@@ -24,34 +26,6 @@ class ModelSettings(Section):
     """`smollm2-135m-instruct` (embedded), `tiny-random` (tests), a local folder, or a Hugging Face id."""
     revision: str | None = None
     """Commit or tag of a Hugging Face id."""
-
-
-class EngineSettings(Section):
-    kind: Literal["auto", "transformers", "scripted"] = "auto"
-    """Text generation: `auto` picks the best that works here."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where the engine computes."""
-    dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    """Weights and arithmetic of generation."""
-    batch_size: int = Field(64, ge=1, le=4096)
-    """Sequences decoded together."""
-    threads: int = Field(0, ge=0, le=1024)
-    """CPU threads; 0 = all cores this process may use."""
-    probe_tolerance: float = Field(0.1, gt=0, le=10)
-    """Largest mean difference of log-probabilities (nats) between learner and engine after publishing."""
-    failures_allowed: int = Field(3, ge=0, le=100)
-    """Consecutive failed calls before the run ends with the engine's cause."""
-    deadline_s: float = Field(600.0, gt=0)
-    """Longest wait for one batch."""
-
-
-class Sampling(Section):
-    temperature: float = Field(0.8, ge=0, le=5)
-    """0 = greedy."""
-    top_p: float = Field(1.0, gt=0, le=1)
-    """Nucleus; 1 = everything."""
-    max_tokens: int = Field(96, ge=1, le=32768)
-    """Longest answer, in tokens."""
 
 
 class SandboxSettings(Section):
@@ -154,19 +128,6 @@ class EvaluationSettings(Section):
     """Measure before the first round, too."""
     open_book_before: bool = True
     """Also measure then what the untrained model can do with the documentation open."""
-
-
-class RuntimeSettings(Section):
-    kind: Literal["ray", "inline"] = "ray"
-    """`ray`: every role is an actor. `inline`: the same roles in one process without Ray."""
-    address: str | None = None
-    """A running Ray cluster; None starts one on this machine."""
-    object_store_mb: int = Field(128, ge=80)
-    """Shared memory of a Ray started here."""
-    restarts: int = Field(3, ge=0)
-    """How often a dead actor is started again before the run ends with its cause."""
-    resources: dict[str, dict[str, float]] = Field(default_factory=dict)
-    """Ray resources by role (engine, proposer, solver, verifier, curator, learner), e.g. num_gpus: 1."""
 
 
 class RunSettings(Section):

@@ -10,7 +10,7 @@ import pytest
 
 from actors.runtime import start_runtime
 from protocols.errors import DeadlineError, EngineError
-from protocols.settings import RuntimeSettings
+from protocols.runtime_settings import RuntimeSettings
 
 
 class Counter:

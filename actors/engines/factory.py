@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from actors.engines.base import Engine
+from protocols.engine_settings import EngineSettings
 from protocols.errors import EngineError
-from protocols.settings import EngineSettings
 
 
 def make_engine(settings: EngineSettings, model_path: Path | None, **options: Any) -> Engine:

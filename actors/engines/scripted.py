@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from actors.engines.base import Completion, Request, Weights
+from protocols.engine_settings import EngineSettings
 from protocols.errors import EngineError
 from protocols.seeds import rng_of
-from protocols.settings import EngineSettings
 
 END_OF_TURN = 258
 BYTES_PER_TOKEN = 4

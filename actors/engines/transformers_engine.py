@@ -30,8 +30,8 @@ from actors.engines.decoding import ATTENTION, SharedPrefixDecoder, holes, suppo
 from actors.engines.plain_decoding import PlainDecoder
 from actors.engines.sampling import generator_of, sample
 from actors.engines.stopping import StopWatch
+from protocols.engine_settings import EngineSettings
 from protocols.errors import DeadlineError, EngineError
-from protocols.settings import EngineSettings
 
 KV_BYTES_CPU = 384 << 20  # keys and values of the rows; a 135M engine then takes about 1.3 GB in all
 KV_SHARE_CUDA = 0.5  # of the memory that is free after loading
