@@ -12,20 +12,23 @@
 
 A round: propose, plan, collect (play, judge, admit, batch by batch; where it is set, once more in place of
 groups that tell nothing), learn, publish, measure. Every step first asks the curator what is already there,
-so a step repeated after a crash does only what is missing.
+so a step repeated after a crash does only what is missing. With `max_staleness` the next rounds are collected
+while one is learned (`ahead`).
 Not here: what any role decides (its own file), and how roles run (`actors.runtime`).
 """
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from actors.ahead import Ahead
+from actors.collecting import Batch, Pipeline, Wait
 from actors.curator import Curator
 from actors.engines.base import Weights
-from actors.engines.serving import ServedEngine
+from actors.engines.replicas import Replicas
+from actors.engines.serving import ServedEngine, calls_at_once
 from actors.learner import Learner
 from actors.proposer import Proposer
 from actors.runtime import Pending, Runtime, start_runtime
@@ -37,8 +40,8 @@ from protocols.records import Book, Evaluation, Group
 from protocols.settings import RunSettings
 
 Notify = Callable[[str, dict[str, Any]], None]
-#: Batches that may be with the verifiers while the solver plays the next one.
-JUDGING_AHEAD = 2
+#: Shorter waits are not noted.
+LEAST_WAIT_S = 0.05
 #: Longest wait for a bookkeeping call of the curator.
 CURATOR_DEADLINE_S = 300.0
 
@@ -50,14 +53,24 @@ class Stopped(Exception):
 class Arena:
     """Plays `settings` in `run_dir`. A run that is already there is continued.
 
-    `notify(kind, facts)` is told what happens: started, proposals, batch, update, evaluation, round.
+    `notify(kind, facts)` is told what happens, one thing at a time: started, proposals, batch, update,
+    evaluation, round. `learner_class` is what learns (benchmarks put a simulated one there).
     """
 
-    def __init__(self, settings: RunSettings, run_dir: Path, model_path: Path, notify: Notify) -> None:
+    def __init__(
+        self,
+        settings: RunSettings,
+        run_dir: Path,
+        model_path: Path,
+        notify: Notify,
+        learner_class: type = Learner,
+    ) -> None:
         self._settings = settings
         self._run_dir = run_dir
         self._model_path = model_path
-        self._notify = notify
+        self._tell = notify
+        self._telling = threading.Lock()
+        self._learner_class = learner_class
         self._stop = threading.Event()
         self._initial: Weights | None = None
 
@@ -72,13 +85,18 @@ class Arena:
             TaskspaceError: the run cannot go on; everything admitted so far is in the store.
         """
         with start_runtime(self._settings.runtime) as runtime:
+            self._runtime = runtime
             self._cast(runtime)
             try:
                 self._weights = self._restore()
                 if self._settings.evaluation.before:
                     self._measure(0)
-                for round in range(self._ask("first_open_round"), self._settings.rounds + 1):
-                    self._round(round)
+                first = self._ask("first_open_round")
+                if self._settings.max_staleness:
+                    self._rounds_ahead(first)
+                else:
+                    for round in range(first, self._settings.rounds + 1):
+                        self._round(round)
             except Stopped:
                 return False
             return True
@@ -88,11 +106,19 @@ class Arena:
         settings, model, run_dir = self._settings, str(self._model_path), str(self._run_dir)
         self._curator = runtime.spawn("curator", Curator, settings, run_dir)
         self._ask("open")
-        engine = runtime.spawn("engine", ServedEngine, settings, model)
-        self._engine = engine
-        self._learner = runtime.spawn("learner", Learner, settings, model, run_dir)
+        calls = calls_at_once(settings)
+        served = [
+            runtime.spawn(f"engine-{i}", ServedEngine, settings, model, calls=calls)
+            for i in range(settings.engine.replicas)
+        ]
+        self._engine = engine = Replicas(served, settings.runtime.restarts)
+        self._learner = runtime.spawn("learner", self._learner_class, settings, model, run_dir)
         self._proposer = runtime.spawn("proposer", Proposer, settings, engine)
-        self._solver = runtime.spawn("solver", Solver, settings, engine)
+        each = -(-settings.solver.in_flight // settings.solver.replicas)
+        self._solvers = [
+            runtime.spawn(f"solver-{i}", Solver, settings, engine, calls=each)
+            for i in range(settings.solver.replicas)
+        ]
         self._verifiers = [
             runtime.spawn(f"verifier-{i}", Verifier, settings) for i in range(settings.verifier.replicas)
         ]
@@ -104,73 +130,121 @@ class Arena:
         self._ask("note_facts", {"sandbox": layers, **facts})
         self._notify("started", {**facts, "run_dir": run_dir})
 
+    # ---- rounds, one after the other or collected ahead ----
+
     def _round(self, round: int) -> None:
-        self._propose(round)
-        policy = self._policy(self._settings.solver.policy)
-        self._collect(self._ask("plan", round, policy.version), policy)
-        while further := self._ask("further_plan", round):  # in place of groups that tell nothing
-            self._collect(further, policy)
+        proposing = self.begin_proposals(round)
+        if proposing is not None:
+            self.take_proposals(round, proposing)
+        self._collect(self.plan(round), self.policy())
+        while further := self.further_plan(round):  # in place of groups that tell nothing
+            self._collect(further, self.policy())
         self._learn(round)
+        self._end_round(round)
+
+    def _rounds_ahead(self, first: int) -> None:
+        """The learner's side of running ahead; the other side is `actors.ahead`."""
+        settings = self._settings
+
+        def pipeline(admitted: Callable[[int], None]) -> Pipeline:
+            return self._pipeline(in_order=False, admitted=admitted)
+
+        size = settings.solver.batch_groups
+        ahead = Ahead(self, pipeline, first, settings.rounds, settings.max_staleness, size)
+        try:
+            for round in range(first, settings.rounds + 1):
+                started = time.time()
+                waits = ahead.wait_for(round)
+                if not ahead.collected(round):
+                    raise Stopped
+                self._note_waits(round, started, waits)
+                self._learn(round)
+                ahead.learned(round)
+                self._end_round(round)
+        finally:
+            ahead.close()
+
+    def _end_round(self, round: int) -> None:
         every = self._settings.evaluation.every
         if round == self._settings.rounds or (every and round % every == 0):
             self._measure(round)
         self._ask("finish_round", round)
         self._notify("round", {"round": round, "rounds": self._settings.rounds})
 
-    def _propose(self, round: int) -> None:
+    def begin_proposals(self, round: int) -> Pending | None:
+        """None where the round's proposals are all there."""
         asks = self._ask("open_asks", round)
         if not asks:
-            return
+            return None
         self._check_stop()
-        started = time.time()
-        proposals = self._proposer.call(
-            "propose",
-            asks,
-            self._policy(self._settings.proposer.policy),
-            deadline_s=self._settings.proposer.deadline_s,
-            reason=f"the proposals of round {round}",
-        )
+        self._proposals_began = time.time()
+        return self._proposer.submit("propose", asks, self._policy(self._settings.proposer.policy))
+
+    def take_proposals(self, round: int, pending: Pending) -> None:
+        reason = f"the proposals of round {round}"
+        proposals = pending.result(self._settings.proposer.deadline_s, reason)
         facts = self._ask("admit_proposals", round, proposals)
-        self._stage(round, "proposer", "propose", started, facts)
+        self._stage(round, "proposer", "propose", self._proposals_began, facts)
         self._notify("proposals", {"round": round, **facts})
+
+    def plan(self, round: int) -> Sequence[Play]:
+        return self._ask("plan", round, self.policy().version)
+
+    def further_plan(self, round: int) -> Sequence[Play]:
+        return self._ask("further_plan", round)
+
+    def policy(self) -> Weights:
+        """What answers are collected with now."""
+        return self._policy(self._settings.solver.policy)
+
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
+    # ---- play, judge, admit ----
 
     def _collect(self, plays: Sequence[Play], weights: Weights) -> None:
         """Play, judge and admit, batch by batch; verdicts of one batch come while the next is played."""
         size = self._settings.solver.batch_groups
-        batches = [plays[i : i + size] for i in range(0, len(plays), size)]
-        judging: deque[tuple[Sequence[Play], float, Pending]] = deque()
-        for number, batch in enumerate(batches):
+        pipeline = self._pipeline(in_order=True, total=len(plays))
+        started = time.time()
+        for start in range(0, len(plays), size):
+            while not pipeline.room and not self._stop.is_set():
+                pipeline.step()
             if self._stop.is_set():
                 break
-            started = time.time()
-            groups = self._play(batch, weights)
-            self._stage(batch[0].round, "solver", "play", started, _count(groups))
-            verifier = self._verifiers[number % len(self._verifiers)]
-            tasks = {p.task.id: p.task for p in batch}
-            judging.append((batch, time.time(), verifier.submit("judge", groups, tasks)))
-            if len(judging) > JUDGING_AHEAD:
-                self._admit(*judging.popleft(), total=len(plays))
-        while judging:
-            self._admit(*judging.popleft(), total=len(plays))
+            pipeline.offer(plays[start : start + size], weights)
+        pipeline.drain()
+        if plays:
+            self._note_waits(plays[0].round, started, pipeline.waits)
         self._check_stop()
 
-    def _play(self, batch: Sequence[Play], weights: Weights) -> list[Group]:
-        return self._solver.call(
-            "play",
-            batch,
-            weights,
-            deadline_s=self._settings.engine.deadline_s + 60,
-            reason=f"{len(batch)} groups of round {batch[0].round}",
+    def _pipeline(
+        self, in_order: bool, total: int | None = None, admitted: Callable[[int], None] = lambda round: None
+    ) -> Pipeline:
+        def played(batch: Batch) -> None:
+            self._stage(batch.round, "solver", "play", batch.began, _count(batch.groups))
+
+        def admit(batch: Batch, judged: list[Judged], seconds: float) -> None:
+            facts = self._ask("admit", judged)
+            waited = {"waited": time.time() - batch.played - seconds}
+            self._ask("add_stage", batch.round, "verifier", "judge", batch.played, seconds, facts | waited)
+            planned = total or self._settings.solver.groups_per_round
+            self._notify(
+                "batch", {"round": batch.round, "purpose": batch.plays[0].purpose, "total": planned, **facts}
+            )
+            admitted(batch.round)
+
+        return Pipeline(
+            self._runtime, self._settings, self._solvers, self._verifiers, played, admit, in_order
         )
 
-    def _admit(self, batch: Sequence[Play], started: float, pending: Pending, total: int) -> None:
-        reason = f"the verdicts on {len(batch)} groups of round {batch[0].round}"
-        judged: list[Judged]
-        judged, seconds = pending.result(self._settings.verifier.deadline_s, reason)
-        facts = self._ask("admit", judged)
-        waited = {"waited": time.time() - started - seconds}  # for the solver, which plays the next batch
-        self._ask("add_stage", batch[0].round, "verifier", "judge", started, seconds, facts | waited)
-        self._notify("batch", {"round": batch[0].round, "purpose": batch[0].purpose, "total": total, **facts})
+    def _note_waits(self, round: int, started: float, waits: Mapping[Wait, float]) -> None:
+        """Who waited for whom, how long, and why: a stage of whoever waited."""
+        for (who, whom, why), seconds in waits.items():
+            if seconds >= LEAST_WAIT_S:
+                self._ask("add_stage", round, who, f"wait for {whom}", started, seconds, {"why": why})
+
+    # ---- learn, publish, measure ----
 
     def _learn(self, round: int) -> None:
         version = self._weights.version + 1
@@ -257,6 +331,10 @@ class Arena:
 
     def _stage(self, round: int, role: str, stage: str, started: float, facts: dict[str, Any]) -> None:
         self._ask("add_stage", round, role, stage, started, time.time() - started, facts)
+
+    def _notify(self, kind: str, facts: dict[str, Any]) -> None:
+        with self._telling:
+            self._tell(kind, facts)
 
     def _check_stop(self) -> None:
         if self._stop.is_set():

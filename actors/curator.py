@@ -7,7 +7,7 @@ How choices are made is `actors.choosing`; how things are stored, `memory.store`
 
 import random
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -138,13 +138,17 @@ class Curator:
         if not self._plays(round):
             return []
         known = {p["id"] for p in self._reader.rows("SELECT id FROM proposals WHERE round = ?", [round])}
-        asks, _ = asking.asks_of(self._settings, self._reader, self._domain.topics(), round)
+        asks, _ = self._asked(round)
         return [ask for ask in asks if ask.id not in known]
+
+    @cache  # noqa: B019  (one curator for a run; what is known changes until the answers are admitted)
+    def _asked(self, round: int) -> tuple[list[Ask], list[Decision]]:
+        return asking.asks_of(self._settings, self._reader, self._domain.topics(), round)
 
     def admit_proposals(self, round: int, proposals: Sequence[Proposal]) -> dict[str, Any]:
         """Keep all proposals; those that repeat a task are rejected as duplicates."""
         judged, decisions = admission.judge(proposals, self._all_tasks(), self._settings)
-        _, asked = asking.asks_of(self._settings, self._reader, self._domain.topics(), round)
+        _, asked = self._asked(round)
         self._store.admit_proposals(judged, asked + decisions)
         for proposal in judged:
             if proposal.task is not None:
@@ -159,6 +163,12 @@ class Curator:
 
     def _proposed(self, status: str) -> list[Task]:
         return [t for t, _ in self._reader.task_records(origin=Origin.PROPOSED, status=status)]
+
+    def _waiting(self) -> list[Task]:
+        """Proposed tasks that nobody has played yet, nor is about to in a round that is not finished."""
+        plans = self._reader.rows("SELECT plan_json FROM rounds WHERE finished IS NULL")
+        planned = {start.task_id for row in plans for start in from_json(row["plan_json"], list[Start])}
+        return [task for task in self._proposed("candidate") if task.id not in planned]
 
     # --- starts ---
 
@@ -206,7 +216,7 @@ class Curator:
         base = [task for task in self._base if plan.counts(task)]
         tasks = choosing.draw_tasks(
             base,
-            self._proposed("candidate"),
+            self._waiting(),
             settings.solver.groups_per_round,
             settings.curator.proposed_share if base else 1.0,
             (round - 1) * settings.solver.groups_per_round,
@@ -234,7 +244,7 @@ class Curator:
         plan, groups = from_json(row["plan_json"], list[Start]), self._reader.compared(round)
         base = [task for task in self._base if counting.counts(task)]
         starts, decisions = replacing.further(
-            self._settings, round, plan, row["planned"], groups, base, self._proposed("candidate")
+            self._settings, round, plan, row["planned"], groups, base, self._waiting()
         )
         silent = sum(not group.differs for group in groups)
         self._event(

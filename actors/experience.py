@@ -93,6 +93,7 @@ def samples_of(one: Verified, weight: float, prompt: Prompt, endings: Sequence[s
             group_id=attempt.group_id,
             kind=one.task.kind,
             reward=one.reward,
+            version=one.policy_version,
         )
         ended = not endings or any(ending in exchange.response for ending in endings)
         if sampled and ended:

@@ -42,13 +42,12 @@ class Solver:
         started = time.monotonic()
         episodes = [[self._episode(play, index) for index in range(play.size)] for play in plays]
         alive = [episode for group in episodes for episode in group]
-        deadline = started + self._settings.engine.deadline_s
         while alive:
             completions = self._engine.call(
                 "generate",
                 [episode.request for episode in alive],
                 weights,
-                deadline_s=max(1.0, deadline - time.monotonic()),
+                deadline_s=self._settings.engine.deadline_s,
                 reason=f"{len(alive)} answers of round {plays[0].round}",
             )
             alive = [one for one, answer in zip(alive, completions, strict=True) if one.goes_on(answer)]

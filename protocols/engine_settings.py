@@ -5,11 +5,23 @@ from typing import Literal
 from pydantic import Field
 
 from protocols.section import Section
+from protocols.vllm_settings import VllmSettings
+
+
+class ScriptedSettings(Section):
+    latency_s: float = Field(0.0, ge=0, le=3600)
+    """Seconds that every call takes, whatever it asks for: what scheduling is measured with."""
 
 
 class EngineSettings(Section):
-    kind: Literal["auto", "transformers", "scripted"] = "auto"
-    """Text generation: `auto` picks the best that works here."""
+    kind: Literal["auto", "vllm", "transformers", "scripted"] = "auto"
+    """Text generation: `auto` takes vLLM where it works and there is a GPU, else transformers; says why."""
+    replicas: int = Field(1, ge=1, le=1024)
+    """Engine actors, each with a copy of the model."""
+    vllm: VllmSettings = VllmSettings()
+    """What only vLLM has."""
+    scripted: ScriptedSettings = ScriptedSettings()
+    """What only the scripted engine has."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the engine computes."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"

@@ -28,6 +28,10 @@ class EngineError(TaskspaceError):
     """An engine keeps failing, or the weights it serves are not the weights that were published."""
 
 
+class RoleLostError(EngineError):
+    """A role's actor died, and all its restarts are used up."""
+
+
 class SandboxError(TaskspaceError):
     """The sandbox itself failed. Never a reward: verdicts carry it as `infra_error`."""
 

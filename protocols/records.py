@@ -261,6 +261,7 @@ class Sample(Record):
     role: Role = Role.SOLVER
     kind: str = ""  # of the task; "" for proposals
     reward: float = 1.0
+    version: int | None = None  # of the weights it was sampled from; None for proposals
 
 
 class Baseline(Record):

@@ -88,6 +88,11 @@ class SolverSettings(Section):
     """Rounds in which anything is proposed and played; later ones learn again from what is there. 0 = all."""
     batch_groups: int = Field(16, ge=1, le=4096)
     """Groups played, judged and admitted together: the unit that a crash can cost."""
+    replicas: int = Field(1, ge=1, le=1024)
+    """Solver actors."""
+    in_flight: int = Field(1, ge=1, le=4096)
+    """Batches under way at once, over all solvers; with engines that batch across calls (vllm, openai), many
+    small batches keep long answers from holding up short ones."""
     policy: Literal["current", "initial"] = "current"
     """Weights that answer for collection: the newest version, or the model as it came."""
     sampling: Sampling = Sampling()
@@ -101,6 +106,8 @@ class SolverSettings(Section):
 class VerifierSettings(Section):
     replicas: int = Field(1, ge=1, le=256)
     """Verifier actors, each with a sandbox pool of its own."""
+    queue: int = Field(3, ge=1, le=4096)
+    """Batches with a verifier at once, judged or waiting; while all queues are full nothing new is played."""
     relative_tolerance: float = Field(1e-4, ge=0, le=1)
     """Strict grader: |a - b| <= max(relative * |b|, absolute)."""
     absolute_tolerance: float = Field(1e-6, ge=0, le=1)
@@ -141,8 +148,9 @@ class RunSettings(Section):
     """The world the tasks come from."""
     rounds: int = Field(3, ge=1, le=1_000_000)
     """Rounds to play."""
-    max_staleness: int = Field(0, ge=0, le=0)
-    """Versions that solvers may run ahead of the learner. 0 = synchronous."""
+    max_staleness: int = Field(0, ge=0, le=1000)
+    """Versions that experience may be behind the weights it is learned into: so many rounds are collected
+    ahead of the learner. 0 = one after the other, and equal runs are equal."""
     model: ModelSettings = ModelSettings()
     """The policy."""
     engine: EngineSettings = EngineSettings()

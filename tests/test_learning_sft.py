@@ -1,13 +1,14 @@
 """The learner on a tiny model: it learns, publishes, resumes and repeats itself exactly."""
 
 import math
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from actors.engines.weights import check_probe, load_model
+from actors.engines.weights import check_probe, load_model, sequence_logprobs
 from actors.learning.sft import SftLearner
 from memory import checkpoints
 from memory.artefacts import fetch_model
@@ -77,9 +78,9 @@ def test_the_probe_tells_the_published_weights_from_others(model: Path, tmp_path
     assert all(math.isfinite(value) and value < 0 for value in after.probe_logprobs)
     cpu = torch.device("cpu")
     served, _ = load_model(Path(after.path), cpu, torch.bfloat16)
-    check_probe(served, after, 0.05)
+    check_probe(partial(sequence_logprobs, served), after, 0.05)
     with pytest.raises(EngineError):
-        check_probe(served, before, 0.05)
+        check_probe(partial(sequence_logprobs, served), before, 0.05)
 
 
 def test_the_same_seed_and_samples_give_the_same_weights(model: Path, tmp_path: Path) -> None:

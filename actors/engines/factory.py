@@ -1,5 +1,6 @@
 """Which engine a run gets, and why."""
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,32 @@ def make_engine(settings: EngineSettings, model_path: Path | None, **options: An
         return ScriptedEngine(settings, **options)
     if model_path is None:
         raise EngineError(f"engine.kind {settings.kind} needs a model folder; set model.name")
+    refused = why_not_vllm(settings) if settings.kind == "auto" else ""
+    if settings.kind == "vllm" or (settings.kind == "auto" and not refused):
+        from actors.engines.vllm_engine import VllmEngine
+
+        try:
+            return VllmEngine(model_path, settings, **options)
+        except EngineError as error:
+            if settings.kind == "vllm":
+                raise
+            refused = str(error)
     from actors.engines.transformers_engine import TransformersEngine
 
-    return TransformersEngine(model_path, settings, **options)
+    engine = TransformersEngine(model_path, settings, **options)
+    if refused:
+        engine.why += f"; not vllm: {refused}"
+    return engine
+
+
+def why_not_vllm(settings: EngineSettings) -> str:
+    """Why `auto` does not try vLLM; "" where it does."""
+    if settings.device == "cpu":
+        return "engine.device is cpu"
+    if importlib.util.find_spec("vllm") is None:
+        return "it is not installed"
+    import torch
+
+    if not torch.cuda.is_available():
+        return "there is no GPU, and on a CPU it starts in a minute and generates no faster"
+    return ""

@@ -37,24 +37,25 @@ class ScriptedEngine:
     Args:
         answers: the rule; default `copy_the_shape`.
         failures: how many first calls of `generate` raise EngineError.
-        latency_s: seconds that each call of `generate` takes.
+        latency_s: seconds that each call of `generate` takes; default as in the settings.
     """
 
     name = "scripted"
+    concurrent = True
 
     def __init__(
         self,
         settings: EngineSettings | None = None,
         answers: Answers | None = None,
         failures: int = 0,
-        latency_s: float = 0.0,
+        latency_s: float | None = None,
     ) -> None:
         self.version = 0
         self.why = "scripted: answers by rules, no model"
         self._settings = settings or EngineSettings(kind="scripted")
         self._answers = answers or copy_the_shape
         self._failures = failures
-        self._latency_s = latency_s
+        self._latency_s = self._settings.scripted.latency_s if latency_s is None else latency_s
         self._totals = {"tokens": 0.0, "seconds": 0.0, "batches": 0.0}
 
     def generate(

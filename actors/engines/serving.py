@@ -4,21 +4,21 @@ Because every call names its weights, an engine that died and came back loads th
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from actors.engines.base import Completion, Engine, Request, Weights
+from actors.engines.gate import VersionGate
 from protocols.errors import EngineError, TaskspaceError
 from protocols.settings import RunSettings
 
 
 class ServedEngine:
     def __init__(self, settings: RunSettings, model_path: str) -> None:
-        from pathlib import Path
-
-        from actors.engines.factory import make_engine
-
         self._settings = settings.engine
-        self._engine: Engine = make_engine(settings.engine, Path(model_path) if model_path else None)
+        self._model_path = Path(model_path) if model_path else None
+        self._engine = self._make()
+        self._gate = VersionGate(calls_at_once(settings) if _concurrent(self._engine) else 1)
         self._failures = 0
 
     def generate(self, requests: Sequence[Request], weights: Weights) -> list[Completion]:
@@ -29,8 +29,8 @@ class ServedEngine:
         """
         while True:
             try:
-                self.serve(weights)
-                completions = self._engine.generate(requests)
+                with self._under(weights):
+                    completions = self._engine.generate(requests)
             except TaskspaceError:
                 raise  # already a sentence for people: wrong weights, or an engine that says it cannot
             except Exception as error:  # whatever a model, a driver or a device can throw
@@ -46,12 +46,46 @@ class ServedEngine:
 
     def serve(self, weights: Weights) -> int:
         """Load these weights unless they are being served already."""
-        if weights.version != self._engine.version:
-            self._engine.load(weights)
-        return self._engine.version
+        with self._under(weights):
+            return self._engine.version
+
+    def sleep(self) -> None:
+        """Give a GPU's memory back until the next weights are asked for, where the engine can."""
+        if hasattr(self._engine, "sleep"):
+            self._engine.sleep()
 
     def describe(self) -> dict[str, Any]:
-        return {"name": self._engine.name, "why": getattr(self._engine, "why", ""), **self._engine.metrics()}
+        numbers = self._engine.metrics() | {"seconds_at_the_gate": self._gate.waited}
+        return {"name": self._engine.name, "why": getattr(self._engine, "why", ""), **numbers}
 
     def close(self) -> None:
         self._engine.close()
+
+    def _under(self, weights: Weights) -> Any:
+        return self._gate.under(weights.version, self._version, lambda: self._load(weights))
+
+    def _version(self) -> int:
+        return -1 if self._dead() else self._engine.version
+
+    def _dead(self) -> bool:
+        return getattr(self._engine, "dead", False)
+
+    def _load(self, weights: Weights) -> None:
+        if self._dead():
+            self._engine.close()
+            self._engine = self._make()
+        self._engine.load(weights)
+
+    def _make(self) -> Engine:
+        from actors.engines.factory import make_engine
+
+        return make_engine(self._settings, self._model_path)
+
+
+def calls_at_once(settings: RunSettings) -> int:
+    """How many calls an engine actor has to hold at once: those of all solvers, and the proposer's."""
+    return settings.solver.in_flight + 1
+
+
+def _concurrent(engine: Engine) -> bool:
+    return getattr(engine, "concurrent", False)

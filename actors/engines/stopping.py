@@ -1,6 +1,6 @@
 """Stop strings in token streams. Text is looked at only where it matters."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -26,6 +26,13 @@ class StopWatch:
                 if stop in opening + self.decode(sampled[-window:]):
                     return True
         return False
+
+    def first_stop(self, sampled: list[int], prefill: str, stops: Sequence[str]) -> int:
+        """How many of the sampled ids there are up to the first stop string that begins in the prefill;
+        all of them where there is none."""
+        near = max((len(stop.encode()) + 4 for stop in stops), default=0)
+        ends = range(1, min(len(sampled), near) + 1) if prefill else ()
+        return next((end for end in ends if self.stopped(sampled[:end], prefill, stops)), len(sampled))
 
     def decode(self, ids: list[int]) -> str:
         text: str = self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)

@@ -110,7 +110,11 @@ class TransformersEngine:
         self._set_threads()
         self.version = -1  # nobody's, until the new weights stand and are checked
         weight_loading.replace_weights(self.model, Path(weights.path), weights.checksum)
-        weight_loading.check_probe(self.model, weights, self._settings.probe_tolerance)
+        weight_loading.check_probe(
+            lambda ids: weight_loading.sequence_logprobs(self.model, ids),
+            weights,
+            self._settings.probe_tolerance,
+        )
         self.version = weights.version
 
     def metrics(self) -> dict[str, float]:

