@@ -63,7 +63,7 @@ class Arena:
         run_dir: Path,
         model_path: Path,
         notify: Notify,
-        learner_class: type = Learner,
+        learner_class: Callable[..., Any] = Learner,
     ) -> None:
         self._settings = settings
         self._run_dir = run_dir

@@ -4,12 +4,12 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from actors.runtime import P, Pending, Role
+from actors.runtime import Ended, P, Pending, Role
 from protocols.errors import DeadlineError, EngineError, RoleLostError, SettingError, TaskspaceError
 from protocols.runtime_settings import RuntimeSettings
 
@@ -67,7 +67,13 @@ class RayRole:
         return RayRole, (self.name, self.actor)
 
     def submit(self, method: str, *args: Any) -> Pending:
-        return RayPending(self.name, method, self.handle.run.remote(method, *args))
+        try:
+            handle = self.handle
+        except ValueError:  # no actor of this name: it is dead for good
+            return Ended(
+                error=RoleLostError(f"{self.name}: the actor is gone, and all its restarts are used up")
+            )
+        return RayPending(self.name, method, handle.run.remote(method, *args))
 
     def call(self, method: str, *args: Any, deadline_s: float, reason: str) -> Any:
         return self.submit(method, *args).result(deadline_s, reason)
@@ -81,7 +87,7 @@ class RayRole:
 class _Shell:
     """The thin actor round a plain role object."""
 
-    def __init__(self, cls: type, *args: Any) -> None:
+    def __init__(self, cls: Callable[..., Any], *args: Any) -> None:
         self._obj = cls(*args)
 
     def run(self, method: str, *args: Any) -> Any:
@@ -141,7 +147,7 @@ class RayRuntime:
                     f"or set runtime.kind=inline"
                 ) from None
 
-    def spawn(self, name: str, cls: type, *args: Any, calls: int = 1) -> Role:
+    def spawn(self, name: str, cls: Callable[..., Any], *args: Any, calls: int = 1) -> Role:
         resources = dict(self._settings.resources.get(name.split("-")[0], {}))
         options: dict[str, Any] = {
             "num_cpus": resources.pop("num_cpus", 0),
@@ -162,6 +168,9 @@ class RayRuntime:
         return role
 
     def wait(self, pendings: Sequence[P], timeout_s: float) -> list[P]:
+        already: list[P] = [pending for pending in pendings if isinstance(pending, Ended)]
+        if already:
+            return already
         by_ref = {pending.ref: pending for pending in pendings}  # type: ignore[attr-defined]
         done, _ = self._ray.wait(list(by_ref), num_returns=1, timeout=timeout_s)
         if done:  # and whatever else has ended by now

@@ -12,9 +12,10 @@ is idempotent. Not here: actors (`ray_runtime`) and where they are placed on a c
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
+from protocols.errors import TaskspaceError
 from protocols.runtime_settings import RuntimeSettings
 
 
@@ -49,7 +50,7 @@ P = TypeVar("P", bound=Pending)
 class Runtime(Protocol):
     kind: str
 
-    def spawn(self, name: str, cls: type, *args: Any, calls: int = 1) -> Role:
+    def spawn(self, name: str, cls: Callable[..., Any], *args: Any, calls: int = 1) -> Role:
         """A new role. The part of its name before a dash is its kind, which settings name resources for.
 
         Args:
@@ -62,11 +63,15 @@ class Runtime(Protocol):
     def close(self) -> None: ...
 
 
-class _Done:
-    def __init__(self, value: Any) -> None:
-        self._value = value
+class Ended:
+    """A call that has ended already, with a value or an error."""
+
+    def __init__(self, value: Any = None, error: BaseException | None = None) -> None:
+        self._value, self._error = value, error
 
     def result(self, deadline_s: float, reason: str) -> Any:
+        if self._error is not None:
+            raise self._error
         return self._value
 
 
@@ -82,7 +87,10 @@ class InlineRole:
         self._turn = threading.RLock()
 
     def submit(self, method: str, *args: Any) -> Pending:
-        return _Done(self.call(method, *args))
+        try:
+            return Ended(self.call(method, *args))
+        except TaskspaceError as error:
+            return Ended(error=error)
 
     def call(self, method: str, *args: Any, deadline_s: float = 0.0, reason: str = "") -> Any:
         with self._turn:
@@ -98,7 +106,7 @@ class InlineRuntime:
     def __init__(self) -> None:
         self._roles: list[InlineRole] = []
 
-    def spawn(self, name: str, cls: type, *args: Any, calls: int = 1) -> Role:
+    def spawn(self, name: str, cls: Callable[..., Any], *args: Any, calls: int = 1) -> Role:
         role = InlineRole(name, cls(*args))
         self._roles.append(role)
         return role

@@ -11,7 +11,7 @@ class VllmSettings(Section):
     memory_share: float = Field(0.85, gt=0, le=1)
     """Share of the GPU's memory for weights and cache."""
     kv_cache_mb: int = Field(0, ge=0)
-    """Cache of keys and values; 0 = what `memory_share` leaves on a GPU, 512 on a CPU."""
+    """Cache of keys and values; 0 = what `memory_share` leaves on a GPU, 1024 on a CPU."""
     max_model_len: int = Field(0, ge=0)
     """Longest prompt and answer together, in tokens; 0 = the model's."""
     prefix_caching: bool = True

@@ -26,7 +26,7 @@ from actors.engines.stopping import StopWatch
 from protocols.engine_settings import EngineSettings
 from protocols.errors import DeadlineError, EngineError
 
-CPU_CACHE_MB = 512  # vLLM would take most of the machine's memory
+CPU_CACHE_MB = 1024  # vLLM would take most of the machine's memory
 START_DEADLINE_S = 600.0  # imports, weights and, on a GPU, compilation; about 60 s on two cores
 CLOSE_DEADLINE_S = 30.0
 
@@ -119,7 +119,7 @@ class VllmEngine:
             from vllm.v1.engine.async_llm import AsyncLLM
 
             return AsyncLLM.from_engine_args(
-                AsyncEngineArgs(**_arguments(self._path, self._settings, self._context))
+                AsyncEngineArgs(**arguments(self._path, self._settings, self._context))
             )
         except ImportError as error:
             raise EngineError(
@@ -244,7 +244,7 @@ class VllmEngine:
             self._began = now
 
 
-def _arguments(model_path: Path, settings: EngineSettings, context: int) -> dict[str, Any]:
+def arguments(model_path: Path, settings: EngineSettings, context: int) -> dict[str, Any]:
     """Settings as vLLM names them."""
     from vllm.platforms import current_platform
 

@@ -1,6 +1,7 @@
 """Commands about this machine: doctor, bench, models."""
 
 import importlib
+import importlib.util
 import json
 import sys
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ import typer
 
 from experiments.commands.runs import JsonOption, QuietOption
 
-BENCHMARKS = ("sandbox", "engine", "store", "space", "learner", "grpo")
+BENCHMARKS = ("sandbox", "engine", "store", "space", "learner", "grpo", "ahead", "rollout")
 SIZED = ("store", "space")  # by attempts
 
 
@@ -27,7 +28,9 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 def bench(
-    name: Annotated[str, typer.Argument(help="sandbox, engine, store, space, learner, grpo or all.")],
+    name: Annotated[
+        str, typer.Argument(help="sandbox, engine, store, space, learner, grpo, ahead, rollout or all.")
+    ],
     attempts: Annotated[
         int | None, typer.Option(min=1000, help="How many attempts to measure with, for store and space.")
     ] = None,
@@ -44,7 +47,7 @@ def bench(
     """
     from protocols.errors import SettingError
 
-    chosen = BENCHMARKS if name == "all" else (name,)
+    chosen = _all_that_run_here() if name == "all" else (name,)
     if not set(chosen) <= set(BENCHMARKS):
         raise SettingError(f"bench {name}: unknown; choose one of {', '.join(BENCHMARKS)}, all")
     if attempts is not None and name not in SIZED:
@@ -64,6 +67,14 @@ def bench(
     if missed:
         print(f"bench: below what is needed: {', '.join(missed)}", file=sys.stderr)
         raise typer.Exit(1)
+
+
+def _all_that_run_here() -> tuple[str, ...]:
+    """All of them; the one that needs vLLM only where it is installed."""
+    if importlib.util.find_spec("vllm") is not None:
+        return BENCHMARKS
+    print("bench: rollout is left out, vLLM is not installed", file=sys.stderr)
+    return tuple(one for one in BENCHMARKS if one != "rollout")
 
 
 def models(

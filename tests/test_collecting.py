@@ -1,0 +1,119 @@
+"""The pipeline: bounded, in order where it has to be, and patient only up to its deadlines."""
+
+import time
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors.collecting import Pipeline
+from protocols.errors import DeadlineError
+from protocols.settings import RunSettings
+
+
+class Later:
+    """A call that ends when the clock says so."""
+
+    def __init__(self, value, due: int) -> None:
+        self.value, self.due = value, due
+
+    def result(self, deadline_s: float, reason: str):
+        return self.value
+
+
+class Clock:
+    """A runtime whose time is a count of waits: each wait goes on to the next call that ends."""
+
+    kind = "test"
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def wait(self, pendings, timeout_s):
+        self.now = max(self.now, min(pending.due for pending in pendings))
+        return [pending for pending in pendings if pending.due <= self.now]
+
+
+class Working:
+    """A role whose calls take the ticks they are told to."""
+
+    def __init__(self, clock: Clock, name: str, ticks, log: list) -> None:
+        self.clock, self.name, self.ticks, self.log = clock, name, ticks, log
+        self.replaced = 0
+
+    def submit(self, method, *args):
+        number = args[0][0].number if method == "play" else args[0][0]
+        self.log.append((method, number))
+        value = [number] if method == "play" else ([number], 0.0)
+        return Later(value, self.clock.now + self.ticks(number))
+
+    def replace(self) -> None:
+        self.replaced += 1
+
+
+def plays(number: int) -> list:
+    return [SimpleNamespace(number=number, round=1, task=SimpleNamespace(id="t"))]
+
+
+def made(play_ticks, judge_ticks, in_flight: int, verifiers: int, queue: int, in_order: bool):
+    clock, log, admitted = Clock(), [], []
+    wanted = RunSettings.model_validate(
+        {"solver": {"in_flight": in_flight}, "verifier": {"queue": queue, "deadline_s": 0.05}}
+        | {"runtime": {"restarts": 1}}
+    )
+    solver = Working(clock, "solver-0", play_ticks, log)
+    judges = [Working(clock, f"verifier-{i}", judge_ticks, log) for i in range(verifiers)]
+    pipeline = Pipeline(
+        clock, wanted, [solver], judges, lambda batch: None,
+        lambda batch, judged, seconds: admitted.append(judged[0]), in_order,
+    )  # fmt: skip
+    return pipeline, log, admitted, judges
+
+
+TICKS = st.lists(st.integers(1, 30), min_size=1, max_size=20)
+
+
+@settings(max_examples=200, deadline=None)
+@given(TICKS, TICKS, st.integers(1, 5), st.integers(1, 3), st.integers(1, 3), st.booleans())
+def test_everything_is_admitted_once_and_the_queues_stay_bounded(
+    play, judge, in_flight, verifiers, queue, in_order
+):
+    pipeline, log, admitted, _ = made(
+        lambda n: play[n % len(play)], lambda n: judge[n % len(judge)], in_flight, verifiers, queue, in_order
+    )
+    pipeline._settings = pipeline._settings.model_copy(
+        update={"verifier": pipeline._settings.verifier.model_copy(update={"deadline_s": 3600.0})}
+    )
+    count = 15
+    for number in range(count):
+        while not pipeline.room:
+            pipeline.step()
+        pipeline.offer(plays(number), None)
+        begun = sum(1 for method, _ in log if method == "play")
+        assert begun - len(admitted) <= 2 * in_flight + queue * verifiers + 1
+    pipeline.drain()
+    assert sorted(admitted) == list(range(count))
+    assert not in_order or admitted == list(range(count))
+    assert not pipeline.busy
+
+
+def test_short_batches_do_not_wait_for_long_ones():
+    pipeline, _, admitted, _ = made(lambda n: 100 if n == 0 else 1, lambda n: 1, 2, 1, 3, False)
+    for number in range(6):
+        while not pipeline.room:
+            pipeline.step()
+        pipeline.offer(plays(number), None)
+    pipeline.drain()
+    assert admitted == [1, 2, 3, 4, 5, 0]
+
+
+def test_a_verifier_that_hangs_is_ended_and_in_the_end_the_run_is():
+    pipeline, _, _, (verifier,) = made(lambda n: 0, lambda n: 10**9, 1, 1, 3, True)
+    pipeline._runtime.wait = lambda pendings, timeout_s: [p for p in pendings if p.due == 0]
+    pipeline.offer(plays(0), None)
+    with pytest.raises(DeadlineError, match=r"verifier-0: no answer after .* 2 times, .* raise the role's"):
+        for _ in range(20):
+            pipeline.step()
+            time.sleep(0.02)
+    assert verifier.replaced == 1
