@@ -23,6 +23,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from actors.ahead import Ahead
 from actors.collecting import Batch, Pipeline, Wait
 from actors.curator import Curator
@@ -104,6 +106,7 @@ class Arena:
     def _cast(self, runtime: Runtime) -> None:
         """One role after the other. The curator comes first: it refuses a run that another process holds."""
         settings, model, run_dir = self._settings, str(self._model_path), str(self._run_dir)
+        runtime.reserve(settings)
         self._curator = runtime.spawn("curator", Curator, settings, run_dir)
         self._ask("open")
         calls = calls_at_once(settings)
@@ -255,6 +258,8 @@ class Arena:
             self._notify("update", {"round": round, "samples": 0})
             return
         self._check_stop()
+        if self._settings.runtime.layout == "colocated":
+            self._engine.call("sleep", deadline_s=self._settings.engine.deadline_s, reason="it to sleep")
         started = time.time()
         update, weights = self._learner.call(
             "learn",
@@ -289,7 +294,10 @@ class Arena:
         return weights
 
     def _publish(self, weights: Weights) -> None:
-        """New weights into the engine, verified there before anything is generated with them."""
+        """New weights into all engines, verified there before anything is generated with them."""
+        if self._settings.engine.transport == "objects" and self._runtime.kind == "ray":
+            files = self._learner.submit("files", weights.path)
+            weights = msgspec.structs.replace(weights, files=files.ref)  # type: ignore[attr-defined]
         self._engine.call(
             "serve",
             weights,

@@ -6,9 +6,10 @@ asked again for a version that is on disk, it restores it and returns the update
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from actors.engines.base import Weights
+from actors.engines.fetching import files_of, local_model
 from protocols.recipes import recipe
 from protocols.records import Sample, Update
 from protocols.settings import RunSettings
@@ -23,7 +24,7 @@ class Learner:
 
     def __init__(self, settings: RunSettings, model_path: str, run_dir: str) -> None:
         self._settings = settings
-        self._learner = _algorithm(settings, Path(model_path), Path(run_dir))
+        self._learner = _algorithm(settings, local_model(settings.model, model_path), Path(run_dir))
 
     def restore(self, version: int) -> Weights:
         """Go on from a published version (0 = the model as it came); its weights for the engines."""
@@ -41,6 +42,10 @@ class Learner:
         elif self._learner.version != version:
             self._learner.resume(version)
         return update, self._learner.weights()
+
+    def files(self, path: str) -> dict[str, Any]:
+        """The files of a published folder, for engines on nodes that do not see it."""
+        return files_of(Path(path))
 
 
 def _algorithm(settings: RunSettings, model_path: Path, run_dir: Path) -> "SftLearner | GrpoLearner":

@@ -2,103 +2,19 @@
 
 import contextlib
 import os
-import time
 import uuid
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from actors.runtime import Ended, P, Pending, Role
-from protocols.errors import DeadlineError, EngineError, RoleLostError, SettingError, TaskspaceError
+from actors import placement
+from actors.ray_roles import RayRole, Shell
+from actors.runtime import Ended, P, Role
+from protocols.errors import DeadlineError, SettingError
 from protocols.runtime_settings import RuntimeSettings
+from protocols.settings import RunSettings
 
-
-class RayPending:
-    def __init__(self, role: str, method: str, ref: Any) -> None:
-        self._role, self._method, self.ref = role, method, ref
-
-    def result(self, deadline_s: float, reason: str) -> Any:
-        import ray
-
-        started = time.monotonic()
-        try:
-            return ray.get(self.ref, timeout=deadline_s)
-        except ray.exceptions.GetTimeoutError:
-            ray.cancel(self.ref, force=False, recursive=True)
-            waited = time.monotonic() - started
-            raise DeadlineError(
-                f"{self._role}.{self._method}: no answer after {waited:.0f} s while waiting for {reason}; "
-                f"raise the role's deadline_s or look at its log"
-            ) from None
-        except ray.exceptions.RayTaskError as error:
-            cause = error.cause
-            if isinstance(cause, TaskspaceError):
-                raise cause from None
-            raise
-        except ray.exceptions.RayActorError as error:
-            lines = str(error).strip().splitlines()
-            if "creation task" in lines[0]:  # the constructor raised: its message is the last line
-                raise EngineError(f"{self._role}: cannot start ({lines[-1].strip()})") from None
-            raise RoleLostError(
-                f"{self._role}: the actor died and all its restarts are used up ({lines[0]}); look at its "
-                f"log, or give it more memory"
-            ) from None
-
-
-class RayRole:
-    """A role's actor by its name in the cluster. Picklable, so that roles can be handed to other roles.
-
-    Handed on by name: an actor whose constructor was given a handle cannot be started again once the
-    handle's owner has let the argument go.
-    """
-
-    def __init__(self, name: str, actor: str) -> None:
-        self.name = name
-        self.actor = actor
-
-    @cached_property
-    def handle(self) -> Any:
-        import ray
-
-        return ray.get_actor(self.actor)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return RayRole, (self.name, self.actor)
-
-    def submit(self, method: str, *args: Any) -> Pending:
-        try:
-            handle = self.handle
-        except ValueError:  # no actor of this name: it is dead for good
-            return Ended(
-                error=RoleLostError(f"{self.name}: the actor is gone, and all its restarts are used up")
-            )
-        return RayPending(self.name, method, handle.run.remote(method, *args))
-
-    def call(self, method: str, *args: Any, deadline_s: float, reason: str) -> Any:
-        return self.submit(method, *args).result(deadline_s, reason)
-
-    def replace(self) -> None:
-        import ray
-
-        ray.kill(self.handle, no_restart=False)
-
-
-class _Shell:
-    """The thin actor round a plain role object."""
-
-    def __init__(self, cls: Callable[..., Any], *args: Any) -> None:
-        self._obj = cls(*args)
-
-    def run(self, method: str, *args: Any) -> Any:
-        return getattr(self._obj, method)(*args)
-
-    def pid(self) -> int:
-        return os.getpid()
-
-    def close(self) -> None:
-        if hasattr(self._obj, "close"):
-            self._obj.close()
+PACKAGES = ("actors", "protocols", "memory", "experiments", "ui")
 
 
 class RayRuntime:
@@ -121,51 +37,73 @@ class RayRuntime:
         self._settings = settings
         self._roles: list[RayRole] = []
         self._token = uuid.uuid4().hex[:8]  # several runs may share a cluster
+        self._group: Any = None  # the placement group, where anything is reserved
+        self._bundle_of: dict[str, int] = {}  # by the name of the actor that has it
         self._own = not ray.is_initialized()
         if self._own:
-            root = str(Path(__file__).resolve().parents[1])
-            options: dict[str, Any] = {
-                "log_to_driver": False,
-                "logging_level": "ERROR",
-                "namespace": "taskspace",
-                "runtime_env": {"env_vars": {"PYTHONPATH": root}},
-            }
-            if settings.address is None:
-                # The machine's cores are shared by roles that mostly wait for each other; what bounds
-                # the work is the arena, so Ray gets no more workers started ahead than this.
-                options |= {
-                    "include_dashboard": False,
-                    "num_cpus": max(1, os.cpu_count() or 1),
-                    "object_store_memory": settings.object_store_mb * 2**20,
-                }
-            try:
-                ray.init(address=settings.address, **options)
-            except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-                first = str(error).strip().splitlines()[0]
-                raise SettingError(
-                    f"runtime.address: Ray cannot start or be reached ({first}); check the address, "
-                    f"or set runtime.kind=inline"
-                ) from None
+            connect(settings)
+
+    def reserve(self, settings: RunSettings) -> None:
+        bundles = placement.bundles_of(placement.demands_of(settings), self._settings.layout)
+        if not bundles:
+            return
+        nodes = {
+            node["NodeManagerHostname"]: node["Resources"] for node in self._ray.nodes() if node["Alive"]
+        }
+        lacking = placement.missing(bundles, nodes)
+        if lacking:
+            raise SettingError(
+                f"runtime.resources: the cluster cannot hold the run: {'; '.join(lacking)}; add nodes, or "
+                f"ask for less (nodes: {'; '.join(f'{name} {_shown(has)}' for name, has in nodes.items())})"
+            )
+        self._group = self._ray.util.placement_group(
+            [dict(bundle.needs) for bundle in bundles],
+            strategy=self._settings.strategy,
+            name=f"taskspace-{self._token}",
+        )
+        if not self._group.wait(self._settings.start_deadline_s):
+            free = _shown(self._ray.available_resources())
+            raise DeadlineError(
+                f"runtime.resources: what the run asks for is not free after "
+                f"{self._settings.start_deadline_s:.0f} s (free: {free}); others use the cluster, or "
+                f"runtime.strategy {self._settings.strategy} cannot be met"
+            )
+        self._bundle_of = {
+            member.name: index for index, bundle in enumerate(bundles) for member in bundle.members
+        }
 
     def spawn(self, name: str, cls: Callable[..., Any], *args: Any, calls: int = 1) -> Role:
-        resources = dict(self._settings.resources.get(name.split("-")[0], {}))
+        kind = name.split("-")[0]
+        delegates = getattr(cls, "delegates", False)  # then the role's own actors have its resources
         options: dict[str, Any] = {
-            "num_cpus": resources.pop("num_cpus", 0),
-            "num_gpus": resources.pop("num_gpus", 0),
             "max_restarts": self._settings.restarts,
             "max_task_retries": self._settings.restarts,
             "max_concurrency": calls,
+            **ray_options(self._settings, "" if delegates else kind),
         }
-        if "memory" in resources:
-            options["memory"] = resources.pop("memory")
-        if resources:
-            options["resources"] = resources
+        place = self._place(name if "-" in name else f"{name}-0", delegates)
+        if place is not None:
+            options["scheduling_strategy"] = place
         actor = f"{name}-{len(self._roles)}-{self._token}"
-        handle = self._ray.remote(_Shell).options(name=actor, **options).remote(cls, *args)
+        handle = self._ray.remote(Shell).options(name=actor, **options).remote(cls, *args)
         role = RayRole(name, actor)
         role.handle = handle  # keeps the actor alive: a name alone does not
         self._roles.append(role)
         return role
+
+    def _place(self, name: str, delegates: bool) -> Any:
+        """Where the actor is started; None = wherever Ray likes."""
+        from ray.util import scheduling_strategies as ways
+
+        if name in self._bundle_of:
+            index = -1 if delegates else self._bundle_of[name]
+            return ways.PlacementGroupSchedulingStrategy(self._group, index, delegates)
+        if name == "curator-0" and self._settings.address is not None:
+            # The store lies where the run was started, and does not move.
+            return ways.NodeAffinitySchedulingStrategy(
+                self._ray.get_runtime_context().get_node_id(), soft=False
+            )
+        return None
 
     def wait(self, pendings: Sequence[P], timeout_s: float) -> list[P]:
         already: list[P] = [pending for pending in pendings if isinstance(pending, Ended)]
@@ -187,5 +125,63 @@ class RayRuntime:
             with contextlib.suppress(Exception):  # a role that is gone has nothing left to close
                 self._ray.get(role.handle.close.remote(), timeout=10)
         self._roles.clear()
+        if self._group is not None:
+            self._ray.util.remove_placement_group(self._group)
         if self._own:
             self._ray.shutdown()
+
+
+def connect(settings: RuntimeSettings) -> None:
+    """Join the cluster that the settings name, or start a Ray here.
+
+    Raises:
+        SettingError: it does not answer, is of another version, or cannot start.
+    """
+    import ray
+
+    root = Path(__file__).resolve().parents[1]
+    environment: dict[str, Any] = {"env_vars": {"PYTHONPATH": str(root)}}
+    if settings.upload:
+        environment = {"py_modules": [str(root / package) for package in PACKAGES]}
+    options: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": "ERROR",
+        "namespace": "taskspace",
+        "runtime_env": environment,
+    }
+    if settings.address is None:
+        # The machine's cores are shared by roles that mostly wait for each other; what bounds the work is
+        # the arena, so Ray gets no more workers started ahead than this.
+        options |= {
+            "include_dashboard": False,
+            "num_cpus": max(1, os.cpu_count() or 1),
+            "object_store_memory": settings.object_store_mb * 2**20,
+        }
+    try:
+        ray.init(address=settings.address, **options)
+    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise SettingError(
+            f"runtime.address: Ray cannot start or be reached ({first}); check the address, or set "
+            "runtime.kind=inline"
+        ) from None
+
+
+def ray_options(settings: RuntimeSettings, role: str) -> dict[str, Any]:
+    """What an actor of a role asks Ray for. Two that share a bundle ask for half of it each."""
+    turns = 2 if settings.layout == "colocated" and role in ("engine", "learner") else 1
+    resources = {name: amount / turns for name, amount in settings.resources.get(role, {}).items()}
+    options: dict[str, Any] = {name: resources.pop(name, 0) for name in ("num_cpus", "num_gpus")}
+    if "memory" in resources:
+        options["memory"] = resources.pop("memory")
+    return options | ({"resources": resources} if resources else {})
+
+
+def _shown(resources: Mapping[str, float]) -> str:
+    """Resources for people: without the names that Ray gives to nodes."""
+    kept = {name: amount for name, amount in sorted(resources.items()) if ":" not in name}
+    sizes = {"memory", "object_store_memory"}
+    return ", ".join(
+        f"{amount / 2**30:.1f} GiB {name}" if name in sizes else f"{amount:g} {name}"
+        for name, amount in kept.items()
+    )

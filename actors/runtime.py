@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from protocols.errors import TaskspaceError
 from protocols.runtime_settings import RuntimeSettings
+from protocols.settings import RunSettings
 
 
 class Pending(Protocol):
@@ -49,6 +50,14 @@ P = TypeVar("P", bound=Pending)
 
 class Runtime(Protocol):
     kind: str
+
+    def reserve(self, settings: RunSettings) -> None:
+        """Make sure that all roles of a run find a place, before the first of them is started.
+
+        Raises:
+            SettingError: they cannot, with what is missing and where.
+            DeadlineError: others hold it.
+        """
 
     def spawn(self, name: str, cls: Callable[..., Any], *args: Any, calls: int = 1) -> Role:
         """A new role. The part of its name before a dash is its kind, which settings name resources for.
@@ -105,6 +114,9 @@ class InlineRuntime:
 
     def __init__(self) -> None:
         self._roles: list[InlineRole] = []
+
+    def reserve(self, settings: RunSettings) -> None:
+        return
 
     def spawn(self, name: str, cls: Callable[..., Any], *args: Any, calls: int = 1) -> Role:
         role = InlineRole(name, cls(*args))

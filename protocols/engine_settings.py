@@ -32,6 +32,9 @@ class EngineSettings(Section):
     """CPU threads; 0 = all cores this process may use."""
     probe_tolerance: float = Field(0.1, gt=0, le=10)
     """Largest mean difference of log-probabilities (nats) between learner and engine after publishing."""
+    transport: Literal["folder", "objects"] = "folder"
+    """How published weights come to engines on other nodes: from the run's folder, which then has to be on
+    shared storage, or through Ray's object store."""
     failures_allowed: int = Field(3, ge=0, le=100)
     """Consecutive failed calls before the run ends with the engine's cause."""
     deadline_s: float = Field(600.0, gt=0)

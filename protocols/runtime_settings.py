@@ -11,10 +11,20 @@ class RuntimeSettings(Section):
     kind: Literal["ray", "inline"] = "ray"
     """`ray`: every role is an actor. `inline`: the same roles in one process without Ray."""
     address: str | None = None
-    """A running Ray cluster; None starts one on this machine."""
+    """A running Ray cluster: `auto` or HOST:PORT. None starts one on this machine."""
     object_store_mb: int = Field(128, ge=80)
     """Shared memory of a Ray started here."""
     restarts: int = Field(3, ge=0)
     """How often a dead actor is started again before the run ends with its cause."""
     resources: dict[str, dict[str, float]] = Field(default_factory=dict)
-    """Ray resources by role (engine, proposer, solver, verifier, curator, learner), e.g. num_gpus: 1."""
+    """Ray resources of each actor by role (engine, proposer, solver, verifier, curator, learner), e.g.
+    {engine: {num_gpus: 1}}."""
+    layout: Literal["separate", "colocated"] = "separate"
+    """`colocated`: engine i and learner rank i share a GPU in turns; the engine sleeps while the learner
+    learns."""
+    strategy: Literal["PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"] = "PACK"
+    """How Ray distributes what the actors ask for over nodes."""
+    start_deadline_s: float = Field(120.0, gt=0)
+    """Longest wait for the cluster to answer, and for what the actors ask for to be free."""
+    upload: bool = False
+    """Send this code to every node; without it, each has the same version installed."""

@@ -200,6 +200,15 @@ class RunSettings(Section):
         return values
 
     @model_validator(mode="after")
+    def _engine_and_learner_take_turns(self) -> "RunSettings":
+        if self.runtime.layout == "colocated" and self.max_staleness:
+            raise SettingError(
+                "setting runtime.layout: colocated engines sleep while the learner learns, so nothing can be "
+                "played ahead; write --set max_staleness=0 or --set runtime.layout=separate"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _chains_can_be_learned(self) -> "RunSettings":
         known = RECIPES[self.learner.recipe]
         if self.solver.chain.answers > 1:

@@ -4,7 +4,7 @@ vLLM and OpenAI-compatible servers fit behind the same four calls.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from protocols.records import Prompt, Record
 from protocols.settings import Sampling
@@ -38,6 +38,7 @@ class Weights(Record):
     checksum: str | None = None  # `memory.checkpoints.weights_checksum`; None = do not check
     probe_ids: tuple[int, ...] = ()  # a fixed token sequence ...
     probe_logprobs: tuple[float, ...] = ()  # ... and the learner's log-probability of each id after the first
+    files: Any = None  # Ray's reference to the folder's files, {name: bytes}, for nodes that do not see it
 
 
 class Engine(Protocol):

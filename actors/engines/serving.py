@@ -4,10 +4,10 @@ Because every call names its weights, an engine that died and came back loads th
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from actors.engines.base import Completion, Engine, Request, Weights
+from actors.engines.fetching import FetchedWeights, local_model
 from actors.engines.gate import VersionGate
 from protocols.errors import EngineError, TaskspaceError
 from protocols.settings import RunSettings
@@ -16,7 +16,8 @@ from protocols.settings import RunSettings
 class ServedEngine:
     def __init__(self, settings: RunSettings, model_path: str) -> None:
         self._settings = settings.engine
-        self._model_path = Path(model_path) if model_path else None
+        self._model_path = local_model(settings.model, model_path) if model_path else None
+        self._fetched = FetchedWeights()
         self._engine = self._make()
         self._gate = VersionGate(calls_at_once(settings) if _concurrent(self._engine) else 1)
         self._failures = 0
@@ -60,6 +61,7 @@ class ServedEngine:
 
     def close(self) -> None:
         self._engine.close()
+        self._fetched.clear()
 
     def _under(self, weights: Weights) -> Any:
         return self._gate.under(weights.version, self._version, lambda: self._load(weights))
@@ -74,7 +76,7 @@ class ServedEngine:
         if self._dead():
             self._engine.close()
             self._engine = self._make()
-        self._engine.load(weights)
+        self._engine.load(self._fetched.local(weights))
 
     def _make(self) -> Engine:
         from actors.engines.factory import make_engine
