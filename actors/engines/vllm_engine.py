@@ -91,7 +91,10 @@ class VllmEngine:
         return dict(self._totals)
 
     def close(self) -> None:
+        if self._llm is None:
+            return
         self._do(self._stop(), CLOSE_DEADLINE_S, "vLLM to stop")
+        self._llm = None
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     # ---- beyond them ----
@@ -99,7 +102,7 @@ class VllmEngine:
     @property
     def dead(self) -> bool:
         """Whether vLLM's own process is gone: then only a new engine helps."""
-        return bool(self._llm.errored)
+        return self._llm is None or bool(self._llm.errored)
 
     def sleep(self) -> None:
         """Give back the GPU's memory. The next weights that are loaded wake it up."""
