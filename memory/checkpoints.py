@@ -90,6 +90,12 @@ def check_space(folder: Path, needed: int) -> None:
         )
 
 
+def draft_of(run_dir: Path, version: int) -> Path:
+    """Where `publishing` has a version written, for other processes that write parts of it."""
+    final = path_of(run_dir, version)
+    return final.parent / f"{_UNFINISHED}{final.name}"
+
+
 @contextlib.contextmanager
 def publishing(run_dir: Path, version: int, needed: int) -> Iterator[Path]:
     """A folder to write a checkpoint into. It gets its name when the block ends well, else it is removed.
@@ -104,7 +110,7 @@ def publishing(run_dir: Path, version: int, needed: int) -> Iterator[Path]:
     root = final.parent
     root.mkdir(parents=True, exist_ok=True)
     check_space(root, needed)
-    draft = root / f"{_UNFINISHED}{final.name}"
+    draft = draft_of(run_dir, version)
     if draft.exists():
         shutil.rmtree(draft)
     draft.mkdir()
