@@ -26,7 +26,7 @@ from typing import Any
 from actors.curator import Curator
 from actors.engines.base import Weights
 from actors.engines.serving import ServedEngine
-from actors.learner import Learner
+from actors.learner import learner_of
 from actors.proposer import Proposer
 from actors.runtime import Pending, Runtime, start_runtime
 from actors.solver import Solver
@@ -90,7 +90,7 @@ class Arena:
         self._ask("open")
         engine = runtime.spawn("engine", ServedEngine, settings, model)
         self._engine = engine
-        self._learner = runtime.spawn("learner", Learner, settings, model, run_dir)
+        self._learner = runtime.spawn("learner", learner_of(settings), settings, model, run_dir)
         self._proposer = runtime.spawn("proposer", Proposer, settings, engine)
         self._solver = runtime.spawn("solver", Solver, settings, engine)
         self._verifiers = [

@@ -216,17 +216,12 @@ class RayRuntime:
                 ) from None
 
     def spawn(self, name: str, cls: type, *args: Any) -> Role:
-        resources = dict(self._settings.resources.get(name.split("-")[0], {}))
         options: dict[str, Any] = {
-            "num_cpus": resources.pop("num_cpus", 0),
-            "num_gpus": resources.pop("num_gpus", 0),
             "max_restarts": self._settings.restarts,
             "max_task_retries": self._settings.restarts,
         }
-        if "memory" in resources:
-            options["memory"] = resources.pop("memory")
-        if resources:
-            options["resources"] = resources
+        delegates = getattr(cls, "delegates", False)  # then the role's own actors have its resources
+        options |= ray_options(self._settings, "" if delegates else name.split("-")[0])
         actor = f"{name}-{len(self._roles)}-{self._token}"
         handle = self._ray.remote(_Shell).options(name=actor, **options).remote(cls, *args)
         role = RayRole(name, actor)
@@ -245,6 +240,15 @@ class RayRuntime:
         self._roles.clear()
         if self._own:
             self._ray.shutdown()
+
+
+def ray_options(settings: RuntimeSettings, role: str) -> dict[str, Any]:
+    """What an actor of a role asks Ray for."""
+    resources = dict(settings.resources.get(role, {}))
+    options: dict[str, Any] = {name: resources.pop(name, 0) for name in ("num_cpus", "num_gpus")}
+    if "memory" in resources:
+        options["memory"] = resources.pop("memory")
+    return options | ({"resources": resources} if resources else {})
 
 
 @contextlib.contextmanager

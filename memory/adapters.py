@@ -9,12 +9,15 @@ It is always computed from the weights as they came, so nothing adds up from one
 Does not cover: how adapters are learned (`actors.learning.lora`), other kinds than plain LoRA.
 """
 
+import contextlib
 import json
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from memory.checkpoints import weights_checksum
 from protocols.errors import ArtefactError
 
 if TYPE_CHECKING:
@@ -110,6 +113,28 @@ def merge(base: Path, adapter: Path, out: Path) -> None:
         raise ArtefactError(
             f"Adapter {adapter} does not belong to the model in {base}: it has no {min(deltas)}"
         )
+
+
+def whole(base: Path, version: Path, root: Path) -> Path:
+    """A folder with whole weights for a version's: its own, or where it holds an adapter one made in `root`.
+
+    It is made once for the same adapter, whole or not at all, and can be removed at any time.
+
+    Raises:
+        ArtefactError: base and adapter do not belong together.
+    """
+    if not is_adapter(version):
+        return version
+    made = root / f"{version.name}-{weights_checksum(version)[:8]}"
+    if not made.is_dir():
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=root) as scratch:
+            draft = Path(scratch) / "merged"
+            draft.mkdir()
+            merge(base, version, draft)
+            with contextlib.suppress(FileExistsError, NotADirectoryError):  # somebody else was faster
+                draft.rename(made)
+    return made
 
 
 def copy_beside(folder: Path, out: Path) -> None:

@@ -36,9 +36,8 @@ def add_adapters(model: Any, settings: LoraSettings, seed: int, name: str) -> An
     wanted = settings.target_modules
     config = LoraConfig(
         task_type="CAUSAL_LM",
-        base_model_name_or_path=name,
         r=settings.rank,
-        lora_alpha=settings.alpha,
+        lora_alpha=settings.alpha,  # type: ignore[arg-type]  # it is divided by r, whatever it is
         lora_dropout=settings.dropout,
         target_modules=wanted if isinstance(wanted, str) else list(wanted),
     )

@@ -71,7 +71,7 @@ class PolicyMetrics:
     def over(self, ranks: Ranks) -> None:
         """Sums over all ranks from here on; every rank calls it."""
         totals = ranks.total([float(self._sums[name]) for name in _SUMS])
-        self._sums = Counter(dict(zip(_SUMS, totals)))  # type: ignore[arg-type]
+        self._sums = Counter(dict(zip(_SUMS, totals)))
 
     def means(self) -> dict[str, float]:
         sums = self._sums

@@ -89,6 +89,17 @@ def free_store(host: str, size: int, timeout_s: float) -> Any:
     )
 
 
+def store_at(host: str, port: int, size: int, timeout_s: float) -> Any:
+    """The store that rank 0 opened."""
+    return dist.TCPStore(host, port, size, timeout=timedelta(seconds=timeout_s))
+
+
+def is_loss_of_contact(error: RuntimeError) -> bool:
+    """Whether a computation ended because another rank is gone, or silent for too long."""
+    signs = ("gloo", "connection", "socket", "timed out waiting")  # gloo has no class of its own for it
+    return isinstance(error, dist.DistError) or any(sign in str(error).lower() for sign in signs)
+
+
 def join(store: Any, rank: int, size: int, device: torch.device, timeout_s: float) -> Ranks:
     """Meet the other ranks at a store.
 
