@@ -11,8 +11,10 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from actors.learning import ranks as ranking
+from actors.learning.mixed import MixedAdamW
 from actors.learning.ranks import Ranks
 from actors.learning.sharding import whole
+from actors.learning.states import by_name
 
 
 def together(size: int, folder: Path, work: Callable[..., Any], *args: Any) -> list[Any]:
@@ -33,9 +35,15 @@ def _rank(rank: int, size: int, port: int, folder: Path, work: Callable[..., Any
 
 
 def weights_of(learner: Any) -> dict[str, torch.Tensor]:
-    """The trained parameters as the model has them, whole; all ranks have to ask."""
+    """The trained parameters in float32, whole; all ranks have to ask."""
+    optimiser, kind = learner.optimiser, "master."
+    state = optimiser.state_dict()
+    if isinstance(optimiser, MixedAdamW):
+        state = by_name(state, optimiser.shapes())
     return {
-        name: whole(p.detach()).clone() for name, p in learner.model.named_parameters() if p.requires_grad
+        name.removeprefix(kind): whole(tensor).clone()
+        for name, tensor in state.items()
+        if name.startswith(kind)
     }
 
 

@@ -90,7 +90,11 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "grpo diversity": {
         "recipe": "closed-rl",
-        "grpo": {"diversity": "scaled", "denominator": "rollout", "aggregation": "sequence_mean"},
+        "grpo": {"diversity": "printed", "aggregation": "sequence_mean", "mini_batches": 2},
+    },
+    "grpo rollout": {
+        "recipe": "closed-rl",
+        "grpo": {"denominator": "rollout", "clip_low": None, "clip_high": None, "engine_cap": 2.0},
     },
     "sft adapters": {"lora": {"rank": 4}, "activation_checkpointing": True},
     "grpo adapters": {"recipe": "closed-rl", "lora": {"rank": 4}, "grpo": {"kl_weight": 0.1}},
@@ -145,7 +149,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list
 @pytest.mark.parametrize("case", CASES)
 def test_two_ranks_learn_what_one_process_learns(both: Any, case: str) -> None:
     alone, ranks = both[0][case], [found[case] for found in both[1]]
-    rel, near = (0.05, 0.1) if "bfloat16" in case else (1e-3, 1e-3)
+    rel, near = (0.05, 0.05) if "bfloat16" in case else (1e-4, 1e-4)
     for found in ranks:
         assert found["tied"] is alone["tied"] is True
         assert found["losses"] == pytest.approx(alone["losses"], rel=rel, abs=near / 10)
