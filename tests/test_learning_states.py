@@ -1,5 +1,6 @@
 """A learner's state goes from any number of ranks to any other, whole or not at all."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -88,6 +89,10 @@ def test_what_was_published_is_what_was_learned(passed_on: list[Any], run: Path,
         model = AutoModelForCausalLM.from_pretrained(folder)
         assert model.dtype == torch.float32
         assert model.get_input_embeddings().weight is model.get_output_embeddings().weight
+        of_one = checkpoints.path_of(run / case, 2)  # by one process: the same files say the same
+        assert {file.name for file in folder.iterdir()} == {file.name for file in of_one.iterdir()}
+        for name in ("config.json", "generation_config.json", "tokenizer_config.json"):
+            assert json.loads((folder / name).read_text()) == json.loads((of_one / name).read_text())
     loaded = dict(model.named_parameters())
     assert all(torch.equal(loaded[name], tensor) for name, tensor in passed_on[2][case]["weights"].items())
 

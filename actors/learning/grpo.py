@@ -11,7 +11,6 @@ Does not cover: which groups are learned and what their advantages are (the cura
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,35 +20,19 @@ import torch
 from actors.engines.chat import encode_prompt
 from actors.learning import policy_losses
 from actors.learning.baselines import baselines_of, weighed
-from actors.learning.diversity import diversity_factors
 from actors.learning.embedding import embedder_of
 from actors.learning.lora import without_adapters
 from actors.learning.losses import linear_logprobs
-from actors.learning.packing import Example, pack
+from actors.learning.packing import pack
 from actors.learning.policy import Policy
 from actors.learning.policy_metrics import PolicyMetrics
 from actors.learning.ranks import Ranks
 from actors.learning.reference import reference_folder
 from actors.learning.trainee import Progress, Trainee
+from actors.learning.trajectories import Tokens, Trajectory, diversified, laid_out, mini_batches
 from protocols.errors import TaskspaceError
 from protocols.learner_settings import LearnerSettings
 from protocols.records import Baseline, Role, Sample, Update
-from protocols.seeds import rng_of
-
-
-@dataclass(frozen=True)
-class Trajectory(Example):
-    """One sampled answer on the prompt of the update."""
-
-    advantage: float = 0.0
-    engine: tuple[float, ...] = ()  # log-probabilities of `response` at the rollout, on the rollout's prompt
-    group: str = ""
-    attempt: str = ""
-    temperature: float = 1.0  # of the distribution that `response` was sampled from
-
-
-Tokens = dict[int, torch.Tensor]
-"""Values of a trajectory's response tokens, by `id` of the trajectory."""
 
 
 class GrpoLearner(Trainee):
@@ -164,34 +147,12 @@ class GrpoLearner(Trainee):
         else:
             shapes = [(self.model.config.hidden_size,)] * len(given)
             found = self._measured(given, shapes, self._mean_states)
-        factors: dict[int, float] = {}
-        distances = []
-        for group in _by_group(given):
-            of_attempt: dict[str, list[torch.Tensor]] = {}  # with several answers their mean stands for it
-            for t in group:
-                of_attempt.setdefault(t.attempt, []).append(found[id(t)])
-            points = torch.stack([torch.stack(each).mean(0) for each in of_attempt.values()])
-            each, distance = diversity_factors(points, wanted == "scaled")
-            factor_of = dict(zip(of_attempt, each.tolist()))
-            factors |= {id(t): factor_of[t.attempt] for t in group}
-            distances.append(distance)
-        weighted = [replace(t, advantage=t.advantage * factors[id(t)]) for t in given]
-        return weighted, {
-            "diversity": sum(distances) / len(distances),
-            "diversity_factor": sum(factors.values()) / len(factors),
-        }
+        return diversified(given, found, wanted == "scaled")
 
     def _mini_batches(self, trajectories: Sequence[Trajectory], version: int) -> list[list[Trajectory]]:
         """For every epoch the groups in an order of its own, in (at most) `mini_batches` equal parts."""
-        groups = _by_group(trajectories)
-        parts = min(self.settings.grpo.mini_batches, len(groups))
-        made = []
-        for epoch in range(self.settings.epochs):
-            order = list(groups)
-            rng_of("mini-batches", self.seed, version, epoch).shuffle(order)
-            for part in range(parts):
-                made.append([t for group in order[part::parts] for t in group])
-        return made
+        parts, epochs = self.settings.grpo.mini_batches, self.settings.epochs
+        return mini_batches(trajectories, parts, epochs, (self.seed, version))
 
     def _denominators(self, trajectories: Sequence[Trajectory], steps: int) -> Tokens | None:
         """What ratios are taken against; None for the policy itself, where the ratio is exactly 1."""
@@ -328,7 +289,7 @@ class GrpoLearner(Trainee):
             torch.tensor(values, device=self.device).repeat_interleave(repeats)
             for values in ([t.advantage for t in part], list(shares))
         )
-        old = logprobs.detach() if denominators is None else _laid_out(denominators, part)
+        old = logprobs.detach() if denominators is None else laid_out(denominators, part)
         engine = torch.tensor([value for t in part for value in t.engine], device=self.device)
         found = policy_losses.surrogate(
             logprobs, old, advantages, switches.clip_low, switches.clip_high, switches.dual_clip
@@ -338,23 +299,11 @@ class GrpoLearner(Trainee):
             objective = objective * policy_losses.truncated_weights(old, engine, switches.engine_cap)
         kl = None
         if references is not None:
-            kl = policy_losses.kl_estimate(logprobs, _laid_out(references, part), switches.kl_estimate)
+            kl = policy_losses.kl_estimate(logprobs, laid_out(references, part), switches.kl_estimate)
             objective = objective - switches.kl_weight * kl
         if metrics is not None:
             metrics.add(logprobs.detach(), old, engine, advantages, found.clipped, entropies, kl)
         return -(share * objective).sum()
-
-
-def _by_group(trajectories: Sequence[Trajectory]) -> list[list[Trajectory]]:
-    groups: dict[str, list[Trajectory]] = {}
-    for trajectory in trajectories:
-        groups.setdefault(trajectory.group, []).append(trajectory)
-    return list(groups.values())
-
-
-def _laid_out(values: Tokens, part: Sequence[Example]) -> torch.Tensor:
-    """[N]: the values of the part's response tokens, end to end."""
-    return torch.cat([values[id(example)] for example in part])
 
 
 def _mean_rewards(samples: Sequence[Sample]) -> dict[str, float]:

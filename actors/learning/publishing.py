@@ -134,4 +134,5 @@ def _write_weights(
         dtype = next(iter(weights.values())).dtype
         with torch.device("meta"):  # a model without shards, to write the configuration that goes with it
             shell = AutoModelForCausalLM.from_config(model.config, dtype=dtype)
+        shell.generation_config = model.generation_config
         shell.save_pretrained(folder, state_dict=weights)
