@@ -131,6 +131,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_resuming_takes_more_rounds_and_refuses_another_experiment() -> None:
     old = config.load("smoke")
     config.require_resumable(old, config.load("smoke", ["rounds=9", "runtime.kind=inline"]), "runs/x")
+    config.require_resumable(old, config.load("smoke", ["learner.ranks=2"]), "runs/x")
     with pytest.raises(SettingError) as caught:
         config.require_resumable(
             old, config.load("smoke", ["seed=4", "learner.recipe=open-sft", "rounds=9"]), "runs/x"

@@ -9,7 +9,7 @@ import typer
 
 from experiments.commands.runs import JsonOption, QuietOption
 
-BENCHMARKS = ("sandbox", "engine", "store", "space", "learner", "grpo")
+BENCHMARKS = ("sandbox", "engine", "store", "space", "learner", "grpo", "ranks")
 SIZED = ("store", "space")  # by attempts
 
 
@@ -27,7 +27,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 def bench(
-    name: Annotated[str, typer.Argument(help="sandbox, engine, store, space, learner, grpo or all.")],
+    name: Annotated[str, typer.Argument(help="sandbox, engine, store, space, learner, grpo, ranks or all.")],
     attempts: Annotated[
         int | None, typer.Option(min=1000, help="How many attempts to measure with, for store and space.")
     ] = None,
