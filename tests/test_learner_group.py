@@ -24,7 +24,7 @@ def settings_of(ranks: int = 2, restarts: int = 1, **learner: Any) -> RunSetting
     return RunSettings.model_validate(
         {
             "model": {"name": "tiny-random"},
-            "runtime": {"restarts": restarts, "resources": {"learner": {"num_cpus": 0.5}}},
+            "runtime": {"restarts": restarts, "resources": {"learner": {"num_cpus": 0.1}}},
             "learner": {
                 **chosen,
                 "warmup": 0.0,
@@ -46,40 +46,56 @@ def runtime() -> Any:
         yield made
 
 
-def test_a_group_learns_what_one_process_learns_and_survives_a_death(
-    runtime: RayRuntime, tmp_path: Path
-) -> None:
-    model, samples = str(fetch_model("tiny-random")), samples_of(fetch_model("tiny-random"))
-    settings = settings_of(epochs=60)
-    alone = Learner(settings_of(1, epochs=60), model, str(tmp_path / "alone"))
+WAIT: dict[str, Any] = {"deadline_s": 120, "reason": "a test"}
+
+
+def expected_of(folder: Path, model: str, samples: list[Any], updates: int) -> list[Any]:
+    """What one process learns in as many updates."""
+    alone = Learner(settings_of(1, epochs=60), model, str(folder))
     alone.restore(0)
-    expected = [alone.learn(samples, version, version) for version in (1, 2)]
+    return [alone.learn(samples, version, version) for version in range(1, updates + 1)]
 
+
+def assert_same(found: Any, expected: Any) -> None:
+    (update, weights), (wanted, of_one) = found, expected
+    assert update.losses == pytest.approx(wanted.losses, abs=1e-3)
+    assert weights.probe_logprobs == pytest.approx(of_one.probe_logprobs, abs=1e-2)
+    assert (weights.version, weights.checksum) == (update.version, update.checksum)
+
+
+def test_a_group_learns_what_one_process_learns(runtime: RayRuntime, tmp_path: Path) -> None:
+    model, samples = str(fetch_model("tiny-random")), samples_of(fetch_model("tiny-random"))
+    (expected,) = expected_of(tmp_path / "alone", model, samples, 1)
+    settings = settings_of(epochs=60)
     role = runtime.spawn("learner", learner_of(settings), settings, model, str(tmp_path / "group"))
-    wait: dict[str, Any] = {"deadline_s": 120, "reason": "a test"}
-    assert role.call("restore", 0, **wait).version == 0
-    first, weights = role.call("learn", samples, 1, 1, **wait)
-    assert first.losses == pytest.approx(expected[0][0].losses, abs=1e-3)
-    assert weights.probe_logprobs == pytest.approx(expected[0][1].probe_logprobs, abs=1e-2)
-    assert role.call("learn", [], 1, 1, **wait)[0] == first  # it is on disk: nothing is learned again
+    assert role.call("restore", 0, **WAIT).version == 0
+    first = role.call("learn", samples, 1, 1, **WAIT)
+    assert_same(first, expected)
+    assert role.call("learn", [], 1, 1, **WAIT) == first  # it is on disk: nothing is learned again
+    assert len(set(role.call("pids", **WAIT))) == 2
 
-    before = role.call("pids", **wait)
-    second = role.submit("learn", samples, 2, 2)
-    time.sleep(first.seconds / 2)
-    os.kill(before[1], signal.SIGKILL)
-    update, weights = second.result(**wait)
-    after = role.call("pids", **wait)
-    assert len(after) == 2 and not set(after) & set(before)
-    assert update.losses == pytest.approx(expected[1][0].losses, abs=1e-3)
-    assert weights.probe_logprobs == pytest.approx(expected[1][1].probe_logprobs, abs=1e-2)
 
-    third = role.submit("learn", samples, 3, 3)
-    time.sleep(first.seconds / 2)
-    os.kill(after[0], signal.SIGKILL)
-    with pytest.raises(
-        EngineError, match=r"learner\.learn: .*all restarts \(runtime\.restarts 1\) are used up"
-    ):
-        third.result(**wait)
+@pytest.mark.slow  # actors that import torch take seconds to start
+def test_a_killed_rank_costs_time_and_nothing_else(runtime: RayRuntime, tmp_path: Path) -> None:
+    model, samples = str(fetch_model("tiny-random")), samples_of(fetch_model("tiny-random"))
+    expected = expected_of(tmp_path / "alone", model, samples, 2)
+    settings = settings_of(epochs=60)
+    role = runtime.spawn("learner", learner_of(settings), settings, model, str(tmp_path / "group"))
+    first, _ = role.call("learn", samples, 1, 1, **WAIT)
+
+    def with_one_killed(version: int, rank: int) -> Any:
+        """In the middle of an update."""
+        pids = role.call("pids", **WAIT)
+        learned = role.submit("learn", samples, version, version)
+        time.sleep(first.seconds / 2)
+        os.kill(pids[rank], signal.SIGKILL)
+        found = learned.result(**WAIT)
+        assert not set(role.call("pids", **WAIT)) & set(pids)
+        return found
+
+    assert_same(with_one_killed(2, rank=1), expected[1])
+    with pytest.raises(EngineError, match=r"learner\.learn: .*all restarts \(runtime\.restarts 1\) are used"):
+        with_one_killed(3, rank=0)
 
 
 class Adding:
@@ -124,7 +140,7 @@ def test_ranks_add_up_and_their_errors_come_through(runtime: RayRuntime) -> None
 def test_a_rank_that_falls_silent_is_not_waited_for_longer_than_an_exchange(
     runtime: RayRuntime, tmp_path: Path
 ) -> None:
-    group = RankGroup(settings_of(collective_s=3), Adding, ())
+    group = RankGroup(settings_of(collective_s=10), Adding, ())
     try:
         assert group.call("stop_once", str(tmp_path / "stopped"), reason="a sum") == 2.0
     finally:
@@ -139,6 +155,16 @@ def test_a_deadline_names_the_call_and_its_reason(runtime: RayRuntime) -> None:
             group.call("sleep", reason="a nap")
     finally:
         group.close()
+
+
+def test_ranks_that_find_no_place_are_not_waited_for_long(runtime: RayRuntime) -> None:
+    settings = settings_of(collective_s=2)
+    wanting = settings.runtime.model_copy(update={"resources": {"learner": {"unicorns": 1}}})
+    group = RankGroup(settings.model_copy(update={"runtime": wanting}), Adding, ())
+    with pytest.raises(
+        DeadlineError, match=r"2 of 2 ranks .* placed, with {'resources': {'unicorns': 1}} each"
+    ):
+        group.call("add", 1.0, reason="a sum")
 
 
 def test_the_ranks_have_the_resources_of_the_role_and_the_role_has_none() -> None:

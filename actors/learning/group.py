@@ -87,22 +87,30 @@ class RankGroup:
         options = ray_options(self._settings.runtime, "learner")
         maker = ray.remote(_Rank).options(**options)
         self._ranks = [maker.remote(rank, size, self._settings.learner.collective_s) for rank in range(size)]
-        asked = {name: value for name, value in options.items() if value} or "nothing else"
-        why = f"{size} ranks to start, with {asked} each"
-        place = self._results([self._ranks[0].open.remote()], "start", why)[0]
+        asked = {name: value for name, value in options.items() if value} or "no resources"
+        why = f"{size} ranks to be placed, with {asked} each (runtime.resources)"
+        limit = self._settings.learner.collective_s, "learner.collective_s"
+        self._results([rank.pid.remote() for rank in self._ranks], "start", why, limit)
+        place = self._results([self._ranks[0].open.remote()], "start", "a port", limit)[0]
         device = self._settings.learner.device
         calls = [rank.start.remote(*place, device, *self._made) for rank in self._ranks]
         self._results(calls, "start", f"{size} ranks to meet and to load the model")
 
-    def _results(self, calls: Sequence[Any], method: str, reason: str) -> list[Any]:
+    def _results(
+        self, calls: Sequence[Any], method: str, reason: str, limit: tuple[float, str] | None = None
+    ) -> list[Any]:
         """Of all calls, in order; of several failures the one that explains the others.
 
+        Args:
+            limit: seconds, and the setting that says so; `learner.deadline_s` by default.
+
         Raises:
+            DeadlineError: not all are done within the limit.
             LostContact: a rank died, or cannot reach the others.
         """
         import ray
 
-        patience = self._settings.learner.deadline_s
+        patience, setting = limit or (self._settings.learner.deadline_s, "learner.deadline_s")
         started = time.monotonic()
         waiting = list(calls)
         while waiting:
@@ -111,8 +119,7 @@ class RankGroup:
             if not done:
                 raise DeadlineError(
                     f"learner.{method}: {len(waiting)} of {len(calls)} ranks did not answer within "
-                    f"{patience:.0f} s while waiting for {reason}; raise learner.deadline_s or look at "
-                    "their logs"
+                    f"{patience:.0f} s while waiting for {reason}; raise {setting} or look at their logs"
                 )
             if _failure(done[0]) is not None:
                 ray.wait(waiting, num_returns=len(waiting), timeout=_GRACE_S) if waiting else None

@@ -97,7 +97,7 @@ class Trainee:
 
     def _load(self, folder: Path) -> None:
         settings = self.settings
-        model = self._read(folder)
+        model = read_model(folder, torch.device("cpu"), self.dtype)
         self.adapters: Any = None
         if settings.lora.rank:
             self.adapters = add_adapters(model, settings.lora, seed_of("adapters", self.seed), self._name)
@@ -109,6 +109,8 @@ class Trainee:
                 frozen.data = frozen.data.clone()
         if settings.activation_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
+        if self.ranks.size == 1:
+            model.to(self.device)
         self.policy = Policy(model, model.device).train()
         if self.ranks.first:
             self.policy.check_packing(self._probe_ids(), self.model_path)
