@@ -1,6 +1,6 @@
 """Checkpoint folders: `RUN/checkpoints/v0003/`, a Hugging Face folder plus `state/`.
 
-    v0003/config.json, model.safetensors, tokenizer.json, ...   what `from_pretrained` reads
+    v0003/config.json, model.safetensors, tokenizer.json, ...   what `from_pretrained` reads; or an adapter
     v0003/state/                                                what the learner needs to go on exactly
 
 A folder is written under a temporary name, flushed to disk and then renamed, so that a kill at any moment

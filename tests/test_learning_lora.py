@@ -21,6 +21,8 @@ from actors.engines.transformers_engine import TransformersEngine
 from actors.engines.weights import sequence_logprobs
 from actors.learning.grpo import GrpoLearner
 from actors.learning.sft import SftLearner
+from experiments import config
+from experiments.ladders import complete
 from memory import adapters, checkpoints
 from memory.artefacts import fetch_model
 from protocols.engine_settings import EngineSettings
@@ -262,3 +264,13 @@ def test_a_version_of_adapters_is_measured(played: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["version"] == 2
     assert len(list((played / "runs" / "adapted" / "merged").iterdir())) == 1
+
+
+def test_a_run_may_start_from_the_adapters_that_another_one_ended_with(played: Path, model: Path) -> None:
+    run = played / "runs" / "adapted"
+    config.save(small_run(learner={"lora": {"rank": 4}}), run / "config.yaml")
+    found = complete.newest_weights(run)
+    assert not adapters.is_adapter(found) and served(found) != pytest.approx(served(model), abs=1e-3)
+    assert complete.newest_weights(played / "runs" / "whole") == checkpoints.path_of(
+        played / "runs" / "whole", 2
+    )
