@@ -31,7 +31,7 @@ from actors.curator import Curator
 from actors.engines.base import Weights
 from actors.engines.replicas import Replicas
 from actors.engines.serving import ServedEngine, calls_at_once
-from actors.learner import Learner
+from actors.learner import learner_of
 from actors.proposer import Proposer
 from actors.runtime import Pending, Runtime, start_runtime
 from actors.solver import Solver
@@ -65,14 +65,14 @@ class Arena:
         run_dir: Path,
         model_path: Path,
         notify: Notify,
-        learner_class: Callable[..., Any] = Learner,
+        learner_class: Callable[..., Any] | None = None,
     ) -> None:
         self._settings = settings
         self._run_dir = run_dir
         self._model_path = model_path
         self._tell = notify
         self._telling = threading.Lock()
-        self._learner_class = learner_class
+        self._learner_class = learner_class or learner_of(settings)
         self._stop = threading.Event()
         self._initial: Weights | None = None
 

@@ -1,7 +1,8 @@
 """The learner: moves verified experience into the weights, and publishes versions.
 
 It is a thin shell round the algorithms in `actors.learning`; what it adds is that a version is learned once:
-asked again for a version that is on disk, it restores it and returns the update it made then.
+asked again for a version that is on disk, it restores it and returns the update it made then. With several
+ranks each of them is such a shell, and the role is the one that calls them all.
 """
 
 from collections.abc import Sequence
@@ -10,21 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 from actors.engines.base import Weights
 from actors.engines.fetching import files_of, local_model
+from actors.learning.group import RankGroup
 from protocols.recipes import recipe
 from protocols.records import Sample, Update
 from protocols.settings import RunSettings
 
 if TYPE_CHECKING:
     from actors.learning.grpo import GrpoLearner
+    from actors.learning.ranks import Ranks
     from actors.learning.sft import SftLearner
+
+
+def learner_of(settings: RunSettings) -> "type[Learner | GroupedLearner]":
+    """The role that the settings ask for."""
+    return Learner if settings.learner.ranks == 1 else GroupedLearner
 
 
 class Learner:
     """Learns by the algorithm of the run's recipe, whichever engine plays."""
 
-    def __init__(self, settings: RunSettings, model_path: str, run_dir: str) -> None:
+    def __init__(
+        self, settings: RunSettings, model_path: str, run_dir: str, ranks: "Ranks | None" = None
+    ) -> None:
         self._settings = settings
-        self._learner = _algorithm(settings, local_model(settings.model, model_path), Path(run_dir))
+        self._learner = _algorithm(settings, local_model(settings.model, model_path), Path(run_dir), ranks)
 
     def restore(self, version: int) -> Weights:
         """Go on from a published version (0 = the model as it came); its weights for the engines."""
@@ -48,13 +58,55 @@ class Learner:
         return files_of(Path(path))
 
 
-def _algorithm(settings: RunSettings, model_path: Path, run_dir: Path) -> "SftLearner | GrpoLearner":
+class GroupedLearner:
+    """The same calls, to `learner.ranks` actors that learn together.
+
+    When one of them is lost all are started again, and the call is repeated: a call begins with what is
+    published, so nothing of the broken one is left.
+    """
+
+    delegates = True  # the ranks have the role's resources, not this actor
+
+    def __init__(self, settings: RunSettings, model_path: str, run_dir: str) -> None:
+        self._group = RankGroup(settings, Learner, (settings, model_path, run_dir))
+
+    def restore(self, version: int) -> Weights:
+        found: Weights = self._group.call("restore", version, reason=f"version {version} to be restored")
+        return found
+
+    def learn(self, samples: Sequence[Sample], version: int, round: int) -> tuple[Update, Weights]:
+        why = f"version {version} to be learned"
+        found: tuple[Update, Weights] = self._group.call("learn", samples, version, round, reason=why)
+        return found
+
+    def files(self, path: str) -> dict[str, Any]:
+        return files_of(Path(path))
+
+    def pids(self) -> list[int]:
+        """Process ids of the ranks."""
+        return self._group.pids()
+
+    def close(self) -> None:
+        self._group.close()
+
+
+def _algorithm(
+    settings: RunSettings, model_path: Path, run_dir: Path, ranks: "Ranks | None"
+) -> "SftLearner | GrpoLearner":
     """The recipe's. Loaded here, because torch takes seconds and not every process learns."""
+    place = settings.learner, run_dir, settings.seed
+    name = adapted_name(settings.model.name)
     if recipe(settings.learner.recipe).algorithm == "sft":
         from actors.learning.sft import SftLearner
 
-        return SftLearner(model_path, settings.learner, run_dir, settings.seed)
+        return SftLearner(model_path, *place, ranks=ranks, model_name=name)
     from actors.learning.grpo import GrpoLearner
 
     temperatures = settings.solver.sampling.temperature, settings.proposer.sampling.temperature
-    return GrpoLearner(model_path, settings.learner, run_dir, settings.seed, *temperatures)
+    return GrpoLearner(model_path, *place, *temperatures, ranks=ranks, model_name=name)
+
+
+def adapted_name(model: str) -> str:
+    """What adapters say they belong to: the model's name, but no path, which means nothing elsewhere."""
+    path = Path(model).expanduser()
+    return path.name if path.is_absolute() or path.is_dir() else model

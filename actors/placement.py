@@ -44,7 +44,7 @@ def demands_of(settings: RunSettings) -> list[Demand]:
     counts = {
         "curator": 1,
         "engine": settings.engine.replicas,
-        "learner": getattr(settings.learner, "ranks", 1),
+        "learner": settings.learner.ranks,
         "proposer": 1,
         "solver": settings.solver.replicas,
         "verifier": settings.verifier.replicas,

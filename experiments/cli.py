@@ -38,6 +38,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "grade": data.grade,
     "rows": data.rows,
     "obfuscate": data.obfuscate,
+    "export": data.export,
     "doctor": machine.doctor,
     "bench": machine.bench,
     "models": machine.models,

@@ -25,6 +25,11 @@ PRESETS = Path(__file__).parent / "presets"
 
 #: What may differ when a run is resumed: none of it changes what a round does for a seed.
 RESUMABLE = ("rounds", "preset", "runtime")
+RESUMABLE_KEYS = (
+    "learner.ranks",
+    "learner.collective_s",
+    "learner.activation_checkpointing",
+)  # rounding only
 
 #: Where settings stand that once had another name: (section, name) -> (section within it, name).
 FORMER = {
@@ -133,7 +138,12 @@ def require_resumable(old: RunSettings, new: RunSettings, run: str) -> None:
     Raises:
         SettingError: names every differing key with both values.
     """
-    keys = [k for k in differing(old, new) if k.split(" ", 1)[0].split(".", 1)[0] not in RESUMABLE]
+    found = {told.split(" ", 1)[0]: told for told in differing(old, new)}
+    keys = [
+        told
+        for key, told in found.items()
+        if key.split(".", 1)[0] not in RESUMABLE and key not in RESUMABLE_KEYS
+    ]
     if keys:
         raise SettingError(
             f"resume {run}: {len(keys)} settings differ from the run's own: {'; '.join(keys)}; "

@@ -120,7 +120,7 @@ def subject(
 def _of_run(
     folder: Path, version: int | None, overrides: list[str], quiet: bool
 ) -> tuple[RunSettings, Path, int]:
-    from memory import checkpoints
+    from memory import adapters, checkpoints
     from memory.reader import RunReader
 
     reader = RunReader(folder / "run.db")
@@ -133,7 +133,10 @@ def _of_run(
     if chosen not in known or not path.is_dir():
         there = ", ".join(str(v) for v in [0, *checkpoints.versions(folder)])
         raise SettingError(f"--version {chosen}: {folder} has no such version; choose one of {there}")
-    return settings, path, chosen
+    if not adapters.is_adapter(path):
+        return settings, path, chosen
+    base = preflight.model_folder(settings.model, quiet)
+    return settings, adapters.whole(base, path, folder / "merged"), chosen
 
 
 def require_known(split: str) -> None:

@@ -112,17 +112,18 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path) -> None:
     for notice in domain.notices:
         print(notice, file=sys.stderr)
     parameters = parameters_of(model_path)
-    check_memory(parameters, memory_use.available())
+    check_memory(parameters, memory_use.available(), adapters=bool(settings.learner.lora.rank))
     free = shutil.disk_usage(nearest_existing(runs_dir)).free
     check_disk(settings, parameters, free, runs_dir)
 
 
-def check_memory(parameters: int, available: int) -> None:
+def check_memory(parameters: int, available: int, adapters: bool = False) -> None:
     """Raises:
     SettingError: the run would not fit into `available` bytes.
     """
-    # bf16 copy in the engine (2), weights, gradients and two moments in the learner (4 x 4)
-    needed = parameters * 18 + PROCESSES_BYTES
+    # bf16 copy in the engine (2), weights, gradients and two moments in the learner (4 x 4); what adapters
+    # need is little beside the bf16 copy that they are learned beside
+    needed = parameters * (4 if adapters else 18) + PROCESSES_BYTES
     if needed > available:
         raise SettingError(
             f"memory: about {needed / 1e9:.1f} GB are needed and {available / 1e9:.1f} GB are free; "
@@ -135,6 +136,7 @@ def check_disk(settings: RunSettings, parameters: int, free: int, folder: Path) 
     StoreError: the run's checkpoints would not fit into `free` bytes.
     """
     kept = settings.learner.keep_versions
+    parameters = 0 if settings.learner.lora.rank else parameters  # adapters are small
     weights = parameters * 4 * (min(kept + 1, settings.rounds) if kept else settings.rounds)  # fp32
     states = parameters * 8 * (settings.learner.keep_states + 1)  # the new one exists before the old one goes
     needed = weights + states + DISK_RESERVE_BYTES

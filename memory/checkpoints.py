@@ -1,6 +1,6 @@
 """Checkpoint folders: `RUN/checkpoints/v0003/`, a Hugging Face folder plus `state/`.
 
-    v0003/config.json, model.safetensors, tokenizer.json, ...   what `from_pretrained` reads
+    v0003/config.json, model.safetensors, tokenizer.json, ...   what `from_pretrained` reads; or an adapter
     v0003/state/                                                what the learner needs to go on exactly
 
 A folder is written under a temporary name, flushed to disk and then renamed, so that a kill at any moment
@@ -90,6 +90,12 @@ def check_space(folder: Path, needed: int) -> None:
         )
 
 
+def draft_of(run_dir: Path, version: int) -> Path:
+    """Where `publishing` has a version written, for other processes that write parts of it."""
+    final = path_of(run_dir, version)
+    return final.parent / f"{_UNFINISHED}{final.name}"
+
+
 @contextlib.contextmanager
 def publishing(run_dir: Path, version: int, needed: int) -> Iterator[Path]:
     """A folder to write a checkpoint into. It gets its name when the block ends well, else it is removed.
@@ -104,7 +110,7 @@ def publishing(run_dir: Path, version: int, needed: int) -> Iterator[Path]:
     root = final.parent
     root.mkdir(parents=True, exist_ok=True)
     check_space(root, needed)
-    draft = root / f"{_UNFINISHED}{final.name}"
+    draft = draft_of(run_dir, version)
     if draft.exists():
         shutil.rmtree(draft)
     draft.mkdir()

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from protocols.errors import SettingError
 from protocols.recipes import RECIPES
 from protocols.section import Section
 
@@ -70,6 +71,19 @@ class GrpoSettings(Section):
         return None if self.diversity == "off" or self.embedder == "policy" else self.embedder
 
 
+class LoraSettings(Section):
+    """Low-rank adapters (arXiv 2106.09685): W + alpha / rank * B A, of which only B and A are learned."""
+
+    rank: int = Field(0, ge=0, le=4096)
+    """Rank of the adapters, which are then learned and published instead of the weights; 0 = no adapters."""
+    alpha: float = Field(16.0, gt=0)
+    """What an adapter's product is scaled by, over its rank."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of an adapter's inputs that is dropped in a training step."""
+    target_modules: str | tuple[str, ...] = "all-linear"
+    """Modules that get an adapter: all linear ones but the head, or names, e.g. [q_proj, v_proj]."""
+
+
 class LearnerSettings(Section):
     recipe: Literal[
         "closed-sft",
@@ -92,7 +106,18 @@ class LearnerSettings(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the learner computes."""
     threads: int = Field(0, ge=0, le=1024)
-    """CPU threads; 0 = all cores this process may use."""
+    """CPU threads of each process that learns; 0 = all cores it may use, shared evenly by the ranks."""
+    ranks: int = Field(1, ge=1, le=4096)
+    """Processes that learn together, each with its share of the weights (FSDP2) and of every mini-batch; more
+    than one are Ray actors, with the resources of role `learner` each."""
+    collective_s: float = Field(600.0, ge=1)
+    """Longest wait of a rank for the others, when they meet and at each exchange."""
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    """What the model computes in, and is published in; weights and optimiser are float32 in any case."""
+    activation_checkpointing: bool = False
+    """Compute each block's activations again in the backward pass instead of keeping them: less memory."""
+    lora: LoraSettings = Field(default_factory=LoraSettings)
+    """Learn adapters instead of the weights."""
     learning_rate: float = Field(1e-4, gt=0, le=1)
     """Peak learning rate."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
@@ -121,6 +146,16 @@ class LearnerSettings(Section):
     """Checkpoints that are kept at all (at least 2); 0 = every one. What is gone cannot be measured again."""
     deadline_s: float = Field(3600.0, gt=0)
     """Longest wait for one update."""
+
+    @model_validator(mode="after")
+    def _adapters_fit(self) -> "LearnerSettings":
+        if self.lora.rank and self.grpo.kl_weight and self.grpo.reference_every:
+            raise SettingError(
+                "setting learner.grpo.reference_every: with adapters the reference is the model without "
+                "them, which never moves; write --set learner.grpo.reference_every=0, or "
+                "--set learner.lora.rank=0"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -209,6 +209,15 @@ class RunSettings(Section):
         return self
 
     @model_validator(mode="after")
+    def _ranks_can_be_started(self) -> "RunSettings":
+        if self.learner.ranks > 1 and self.runtime.kind == "inline":
+            raise SettingError(
+                f"setting learner.ranks: {self.learner.ranks} ranks are Ray actors, but runtime.kind is "
+                "inline; write --set runtime.kind=ray or --set learner.ranks=1"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _chains_can_be_learned(self) -> "RunSettings":
         known = RECIPES[self.learner.recipe]
         if self.solver.chain.answers > 1:

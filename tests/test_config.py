@@ -88,7 +88,7 @@ def test_a_forgotten_section_is_suggested() -> None:
         ("learner.learning_rate=5", ["learner.learning_rate", "5", "0 < value <= 1", "--set"]),
         ("solver.group_size=0", ["solver.group_size", "0", "1 <= value <= 1024"]),
         ("solver.sampling.top_p=0", ["solver.sampling.top_p", "0 < value <= 1"]),
-        ("max_staleness=1", ["max_staleness", "0 <= value <= 0"]),
+        ("max_staleness=-1", ["max_staleness", "0 <= value <= 1000"]),
         ("engine.kind=vlm", ["engine.kind", "'vlm'", "'transformers'"]),
         ("rounds=many", ["rounds", "'many'", "integer"]),
         ("zwc.names=3", ["zwc.names", "3"]),
@@ -131,6 +131,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_resuming_takes_more_rounds_and_refuses_another_experiment() -> None:
     old = config.load("smoke")
     config.require_resumable(old, config.load("smoke", ["rounds=9", "runtime.kind=inline"]), "runs/x")
+    config.require_resumable(old, config.load("smoke", ["learner.ranks=2"]), "runs/x")
     with pytest.raises(SettingError) as caught:
         config.require_resumable(
             old, config.load("smoke", ["seed=4", "learner.recipe=open-sft", "rounds=9"]), "runs/x"

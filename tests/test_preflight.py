@@ -19,6 +19,7 @@ def test_memory_is_refused_just_below_the_need_and_taken_at_it() -> None:
     preflight.check_memory(135_000_000, needed)
     with pytest.raises(SettingError, match=r"memory: about 3\.9 GB"):
         preflight.check_memory(135_000_000, needed - 1)
+    preflight.check_memory(135_000_000, needed - 14 * 135_000_000, adapters=True)
 
 
 def test_a_full_disk_is_refused_and_more_rounds_need_more(tmp_path: Path) -> None:
@@ -28,6 +29,8 @@ def test_a_full_disk_is_refused_and_more_rounds_need_more(tmp_path: Path) -> Non
     with pytest.raises(StoreError, match="disk: about 42") as caught:
         preflight.check_disk(many, 100_000_000, free, tmp_path)
     assert "--runs" in str(caught.value)
+    adapters = config.load("smoke", ["rounds=100", "learner.lora.rank=8"])
+    preflight.check_disk(adapters, 100_000_000, free, tmp_path)
 
 
 @pytest.mark.parametrize(("dtype", "width"), [("bfloat16", 2), ("float32", 4), (None, 2)])

@@ -34,11 +34,12 @@ class Weights(Record):
     """Published weights: where they are, and how to tell that the right ones were loaded."""
 
     version: int
-    path: str  # a Hugging Face folder
+    path: str  # a Hugging Face folder; with `adapter` peft's, to be added to the model as it came
     checksum: str | None = None  # `memory.checkpoints.weights_checksum`; None = do not check
     probe_ids: tuple[int, ...] = ()  # a fixed token sequence ...
     probe_logprobs: tuple[float, ...] = ()  # ... and the learner's log-probability of each id after the first
     files: Any = None  # Ray's reference to the folder's files, {name: bytes}, for nodes that do not see it
+    adapter: bool = False  # the folder holds low-rank adapters only (`memory.adapters`)
 
 
 class Engine(Protocol):

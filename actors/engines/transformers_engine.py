@@ -69,6 +69,7 @@ class TransformersEngine:
         self.version = 0
         self.why = "transformers: works with every causal language model"
         self._settings = settings
+        self._base = Path(model_path)  # what adapters are added to
         self._set_threads()
         self.device = _device(settings.device)
         self.model, self.tokenizer = weight_loading.load_model(
@@ -109,7 +110,10 @@ class TransformersEngine:
     def load(self, weights: Weights) -> None:
         self._set_threads()
         self.version = -1  # nobody's, until the new weights stand and are checked
-        weight_loading.replace_weights(self.model, Path(weights.path), weights.checksum)
+        if weights.adapter:
+            weight_loading.add_adapter(self.model, self._base, Path(weights.path), weights.checksum)
+        else:
+            weight_loading.replace_weights(self.model, Path(weights.path), weights.checksum)
         weight_loading.check_probe(
             lambda ids: weight_loading.sequence_logprobs(self.model, ids),
             weights,

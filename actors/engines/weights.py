@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from actors.engines.base import Weights
+from memory.adapters import read_deltas
 from memory.checkpoints import weights_checksum
-from protocols.errors import EngineError, TaskspaceError
+from protocols.errors import ArtefactError, EngineError, TaskspaceError
 
 
 def load_model(path: Path, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
@@ -73,6 +74,29 @@ def replace_weights(model: Any, folder: Path, checksum: str | None) -> None:
                     targets[name].copy_(tensors.get_tensor(name))
     except (OSError, SafetensorError) as error:
         raise EngineError(f"Weights in {folder} cannot be read: {error}") from error
+
+
+@torch.no_grad()
+def add_adapter(model: Any, base: Path, folder: Path, checksum: str | None) -> None:
+    """The base's weights with an adapter added to them. The base is read again from its folder: what was
+    loaded before leaves nothing behind, not even its rounding.
+
+    Raises:
+        EngineError: missing or other weights than published, or an adapter of another model.
+    """
+    check_checksum(folder, checksum)
+    try:
+        deltas = read_deltas(folder)
+    except ArtefactError as error:
+        raise EngineError(str(error)) from error
+    replace_weights(model, base, None)
+    targets = model.state_dict(keep_vars=True)
+    for name, delta in deltas.items():
+        shape = (delta.b.shape[0], delta.a.shape[1])
+        if name not in targets or targets[name].shape != shape:
+            there = tuple(targets[name].shape) if name in targets else "no such weight"
+            raise EngineError(f"Adapter {folder} does not fit the served model: {name} {shape}, {there} here")
+        targets[name].copy_(delta.added_to(targets[name]))
 
 
 def _check_fit(folder: Path, targets: dict[str, torch.Tensor], offered: dict[str, tuple[int, ...]]) -> None:

@@ -8,9 +8,9 @@ Does not cover: which groups are learned and what their advantages are (the cura
 (`policy_losses`, `baselines`), the weights themselves (`trainee`).
 """
 
+import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +20,19 @@ import torch
 from actors.engines.chat import encode_prompt
 from actors.learning import policy_losses
 from actors.learning.baselines import baselines_of, weighed
-from actors.learning.diversity import diversity_factors
 from actors.learning.embedding import embedder_of
+from actors.learning.lora import without_adapters
 from actors.learning.losses import linear_logprobs
-from actors.learning.packing import Example, pack, split
+from actors.learning.packing import pack
+from actors.learning.policy import Policy
 from actors.learning.policy_metrics import PolicyMetrics
+from actors.learning.ranks import Ranks
 from actors.learning.reference import reference_folder
 from actors.learning.trainee import Progress, Trainee
+from actors.learning.trajectories import Tokens, Trajectory, diversified, laid_out, mini_batches
 from protocols.errors import TaskspaceError
 from protocols.learner_settings import LearnerSettings
 from protocols.records import Baseline, Role, Sample, Update
-from protocols.seeds import rng_of
-
-
-@dataclass(frozen=True)
-class Trajectory(Example):
-    """One sampled answer on the prompt of the update."""
-
-    advantage: float = 0.0
-    engine: tuple[float, ...] = ()  # log-probabilities of `response` at the rollout, on the rollout's prompt
-    group: str = ""
-    attempt: str = ""
-    temperature: float = 1.0  # of the distribution that `response` was sampled from
-
-
-Tokens = dict[int, torch.Tensor]
-"""Values of a trajectory's response tokens, by `id` of the trajectory."""
 
 
 class GrpoLearner(Trainee):
@@ -63,8 +50,11 @@ class GrpoLearner(Trainee):
         seed: int,
         temperature: float = 1.0,
         proposing: float = 1.0,
+        *,
+        ranks: Ranks | None = None,
+        model_name: str | None = None,
     ) -> None:
-        super().__init__(model_path, settings, run_dir, seed)
+        super().__init__(model_path, settings, run_dir, seed, ranks=ranks, model_name=model_name)
         self._embedder = embedder_of(settings.grpo, self.device)
         # Greedy rollouts have no distribution of their own.
         self.temperatures = {Role.SOLVER: temperature or 1.0, Role.PROPOSER: proposing or 1.0}
@@ -113,16 +103,16 @@ class GrpoLearner(Trainee):
         began = time.perf_counter()
         steps = self._take_steps(batches, accumulate, version, round, progress)
         seconds["seconds_steps"] = time.perf_counter() - began
+        metrics.over(self.ranks)
         measured = metrics.means() | _mean_rewards(samples) | spread | seconds
         return self._finish(trajectories, steps, version, round, recipe, started, measured, baselines)
 
-    def state_dict(self) -> dict[str, Any]:
-        state = super().state_dict()
-        return {**state, "plain": {**state["plain"], "baselines": msgspec.to_builtins(self.baselines)}}
+    def plain_state(self) -> dict[str, Any]:
+        return {**super().plain_state(), "baselines": msgspec.to_builtins(self.baselines)}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.baselines = msgspec.convert(state["plain"].get("baselines", {}), dict[str, Baseline])
+    def accept_plain_state(self, plain: dict[str, Any]) -> None:
+        super().accept_plain_state(plain)
+        self.baselines = msgspec.convert(plain.get("baselines", {}), dict[str, Baseline])
 
     def resume(self, version: int) -> None:
         self.baselines = {}
@@ -141,7 +131,6 @@ class GrpoLearner(Trainee):
             temperature=self.temperatures[sample.role],
         )
 
-    @torch.no_grad()
     def _diversified(self, given: list[Trajectory]) -> tuple[list[Trajectory], dict[str, float]]:
         """Advantages times how far an answer is from its group, where that counts; and how far it is.
 
@@ -155,38 +144,15 @@ class GrpoLearner(Trainee):
         if self._embedder is not None:
             texts = self.tokenizer.batch_decode([list(t.response) for t in given], skip_special_tokens=True)
             found = dict(zip(map(id, given), self._embedder.embed(texts)))
-        for part in split(given, self.settings.micro_tokens) if self._embedder is None else ():
-            hidden = self._hidden(pack(part).to(self.device)).float()
-            pieces = hidden.split([len(t.response) for t in part])
-            found |= {id(t): piece.mean(0) for t, piece in zip(part, pieces)}
-        factors: dict[int, float] = {}
-        distances = []
-        for group in _by_group(given):
-            of_attempt: dict[str, list[torch.Tensor]] = {}  # with several answers their mean stands for it
-            for t in group:
-                of_attempt.setdefault(t.attempt, []).append(found[id(t)])
-            points = torch.stack([torch.stack(each).mean(0) for each in of_attempt.values()])
-            each, distance = diversity_factors(points, wanted == "scaled")
-            factor_of = dict(zip(of_attempt, each.tolist()))
-            factors |= {id(t): factor_of[t.attempt] for t in group}
-            distances.append(distance)
-        weighted = [replace(t, advantage=t.advantage * factors[id(t)]) for t in given]
-        return weighted, {
-            "diversity": sum(distances) / len(distances),
-            "diversity_factor": sum(factors.values()) / len(factors),
-        }
+        else:
+            shapes = [(self.model.config.hidden_size,)] * len(given)
+            found = self._measured(given, shapes, self._mean_states)
+        return diversified(given, found, wanted == "scaled")
 
     def _mini_batches(self, trajectories: Sequence[Trajectory], version: int) -> list[list[Trajectory]]:
         """For every epoch the groups in an order of its own, in (at most) `mini_batches` equal parts."""
-        groups = _by_group(trajectories)
-        parts = min(self.settings.grpo.mini_batches, len(groups))
-        made = []
-        for epoch in range(self.settings.epochs):
-            order = list(groups)
-            rng_of("mini-batches", self.seed, version, epoch).shuffle(order)
-            for part in range(parts):
-                made.append([t for group in order[part::parts] for t in group])
-        return made
+        parts, epochs = self.settings.grpo.mini_batches, self.settings.epochs
+        return mini_batches(trajectories, parts, epochs, (self.seed, version))
 
     def _denominators(self, trajectories: Sequence[Trajectory], steps: int) -> Tokens | None:
         """What ratios are taken against; None for the policy itself, where the ratio is exactly 1."""
@@ -200,6 +166,18 @@ class GrpoLearner(Trainee):
         switches = self.settings.grpo
         if not switches.kl_weight:
             return None
+        references = self._logprobs_of_reference(trajectories, version)
+        if not switches.reference_mix:
+            return references
+        now = self._logprobs_now(trajectories)
+        mix = switches.reference_mix
+        return {key: policy_losses.mixed_reference(references[key], now[key], mix) for key in references}
+
+    def _logprobs_of_reference(self, trajectories: Sequence[Trajectory], version: int) -> Tokens:
+        if self.adapters is not None:  # the model that they are added to is the reference, and never moves
+            with without_adapters(self.model):
+                return self._logprobs_now(trajectories)
+        switches = self.settings.grpo
         folder = reference_folder(
             self.run_dir,
             self._base,
@@ -208,31 +186,52 @@ class GrpoLearner(Trainee):
             switches.reference_step,
             self._read,
             self.model,
+            self.ranks,
         )
-        policy, self.model = self.model, self._read(folder)
+        reference = self._read(folder).requires_grad_(False)
+        policy, self.policy = self.policy, Policy(reference, reference.device)
+        if self.ranks.size > 1:
+            self.policy = self._sharded(self.policy)
         try:
-            references = self._logprobs_now(trajectories)
+            return self._logprobs_now(trajectories)
         finally:
-            self.model = policy
-        if not switches.reference_mix:
-            return references
-        now = self._logprobs_now(trajectories)
-        mix = switches.reference_mix
-        return {key: policy_losses.mixed_reference(references[key], now[key], mix) for key in references}
+            self.policy = policy
 
-    @torch.no_grad()
     def _logprobs_now(self, trajectories: Sequence[Trajectory]) -> Tokens:
+        shapes = [(len(t.response),) for t in trajectories]
+        return self._measured(trajectories, shapes, lambda part: self._logprobs_of(part)[0])
+
+    def _measured(
+        self,
+        trajectories: Sequence[Trajectory],
+        shapes: Sequence[tuple[int, ...]],
+        compute: Callable[[Sequence[Trajectory]], torch.Tensor],
+    ) -> Tokens:
+        """What `compute` says of each trajectory, its part by part on all ranks, without gradients.
+
+        Args:
+            shapes: of what it says of each; of a part it gives those end to end.
+        """
+        place_of = {id(t): place for place, t in enumerate(trajectories)}
         found: Tokens = {}
-        for part in split(trajectories, self.settings.micro_tokens):
-            logprobs, _ = self._logprobs_of(part)
-            pieces = logprobs.split([len(t.response) for t in part])
-            found |= {id(t): piece for t, piece in zip(part, pieces)}
-        return found
+        with self.policy.measuring():
+            for part, counts in self.ranks.parts(trajectories, self.settings.micro_tokens):
+                values = self.policy(lambda: compute(part)).flatten()  # noqa: B023
+                places = [place_of[id(t)] for t in part]
+                pieces = values.split([math.prod(shapes[place]) for place in places])
+                found |= dict(zip(places, pieces)) if counts else {}
+        everything = self.ranks.exchanged(found, shapes, self.device)
+        return {id(t): value for t, value in zip(trajectories, everything)}
+
+    def _mean_states(self, part: Sequence[Trajectory]) -> torch.Tensor:
+        """[answers of the part, D]: means of the last hidden states that predict an answer's tokens."""
+        hidden = self.policy.hidden(pack(part).to(self.device)).float()
+        return torch.stack([piece.mean(0) for piece in hidden.split([len(t.response) for t in part])])
 
     def _logprobs_of(self, part: Sequence[Trajectory]) -> tuple[torch.Tensor, torch.Tensor]:
         """[N] log-probabilities and entropies of the part's response tokens, end to end."""
         packed = pack(part).to(self.device)
-        hidden = self._hidden(packed)
+        hidden = self.policy.hidden(packed)
         temperatures = {t.temperature for t in part}
         if len(temperatures) > 1:
             repeats = torch.tensor([len(t.response) for t in part], device=self.device)
@@ -240,7 +239,7 @@ class GrpoLearner(Trainee):
             hidden = (hidden.float() / each[:, None]).to(hidden.dtype)
         elif temperatures != {1.0}:
             hidden = hidden / temperatures.pop()
-        return linear_logprobs(hidden, self._head(), packed.labels)
+        return linear_logprobs(hidden, self.policy.head(), packed.labels)
 
     def _accumulate(
         self,
@@ -249,7 +248,7 @@ class GrpoLearner(Trainee):
         references: Tokens | None,
         metrics: PolicyMetrics,
     ) -> float:
-        """Add up a mini-batch's gradients; returns its loss.
+        """Add up a mini-batch's gradients; returns its loss, both as far as this rank computes them.
 
         What has no advantage has no gradient, unless it is held to a reference: it is only measured.
         """
@@ -259,46 +258,52 @@ class GrpoLearner(Trainee):
         share_of = dict(zip(map(id, batch), counted))
         moving = [t for t in batch if t.advantage or references is not None]
         still = [t for t in batch if not t.advantage and references is None]
-        parts = [(part, True) for part in split(moving, self.settings.micro_tokens)]
-        parts += [(part, False) for part in split(still, self.settings.micro_tokens)]
         total = 0.0
-        for part, moves in parts:
-            repeats = torch.tensor([len(t.response) for t in part], device=self.device)
-            advantages = torch.tensor([t.advantage for t in part], device=self.device)
-            shares = torch.tensor([share_of[id(t)] for t in part], device=self.device)
-            advantages, shares = advantages.repeat_interleave(repeats), shares.repeat_interleave(repeats)
-            with torch.set_grad_enabled(moves):
-                logprobs, entropies = self._logprobs_of(part)
-            old = logprobs.detach() if denominators is None else _laid_out(denominators, part)
-            engine = torch.tensor([value for t in part for value in t.engine], device=self.device)
-            found = policy_losses.surrogate(
-                logprobs, old, advantages, switches.clip_low, switches.clip_high, switches.dual_clip
-            )
-            objective = found.objective
-            if switches.engine_cap is not None:
-                objective = objective * policy_losses.truncated_weights(old, engine, switches.engine_cap)
-            kl = None
-            if references is not None:
-                kl = policy_losses.kl_estimate(logprobs, _laid_out(references, part), switches.kl_estimate)
-                objective = objective - switches.kl_weight * kl
-            loss = -(shares * objective).sum()
-            if moves:
-                loss.backward()
-            total += float(loss.detach())
-            metrics.add(logprobs.detach(), old, engine, advantages, found.clipped, entropies, kl)
+        for some, moves in ((moving, True), (still, False)):
+            parts = self.ranks.parts(some, self.settings.micro_tokens)
+            for index, (part, counts) in enumerate(parts, 1):
+                with torch.set_grad_enabled(moves):
+                    logprobs, entropies = self.policy(lambda: self._logprobs_of(part))  # noqa: B023
+                shares = [share_of[id(t)] if counts else 0.0 for t in part]
+                told = metrics if counts else None
+                loss = self._loss(part, shares, logprobs, entropies, denominators, references, told)
+                if moves:
+                    self._backward(loss, last=index == len(parts))
+                total += float(loss.detach())
         return total
 
-
-def _by_group(trajectories: Sequence[Trajectory]) -> list[list[Trajectory]]:
-    groups: dict[str, list[Trajectory]] = {}
-    for trajectory in trajectories:
-        groups.setdefault(trajectory.group, []).append(trajectory)
-    return list(groups.values())
-
-
-def _laid_out(values: Tokens, part: Sequence[Example]) -> torch.Tensor:
-    """[N]: the values of the part's response tokens, end to end."""
-    return torch.cat([values[id(example)] for example in part])
+    def _loss(
+        self,
+        part: Sequence[Trajectory],
+        shares: Sequence[float],
+        logprobs: torch.Tensor,
+        entropies: torch.Tensor,
+        denominators: Tokens | None,
+        references: Tokens | None,
+        metrics: PolicyMetrics | None,
+    ) -> torch.Tensor:
+        """Of a micro-batch, from [N] log-probabilities and entropies; `shares`: of each of its sequences."""
+        switches = self.settings.grpo
+        repeats = torch.tensor([len(t.response) for t in part], device=self.device)
+        advantages, share = (
+            torch.tensor(values, device=self.device).repeat_interleave(repeats)
+            for values in ([t.advantage for t in part], list(shares))
+        )
+        old = logprobs.detach() if denominators is None else laid_out(denominators, part)
+        engine = torch.tensor([value for t in part for value in t.engine], device=self.device)
+        found = policy_losses.surrogate(
+            logprobs, old, advantages, switches.clip_low, switches.clip_high, switches.dual_clip
+        )
+        objective = found.objective
+        if switches.engine_cap is not None:
+            objective = objective * policy_losses.truncated_weights(old, engine, switches.engine_cap)
+        kl = None
+        if references is not None:
+            kl = policy_losses.kl_estimate(logprobs, laid_out(references, part), switches.kl_estimate)
+            objective = objective - switches.kl_weight * kl
+        if metrics is not None:
+            metrics.add(logprobs.detach(), old, engine, advantages, found.clipped, entropies, kl)
+        return -(share * objective).sum()
 
 
 def _mean_rewards(samples: Sequence[Sample]) -> dict[str, float]:

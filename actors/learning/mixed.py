@@ -5,9 +5,10 @@ float32; AdamW (torch's fused kernel) runs over two long float32 vectors (with a
 instead of hundreds of tensors; one copy brings the result back. Autocast would cast every weight in every
 matrix product instead.
 
-Does not cover: several devices, and loss scaling (bfloat16 has float32's range and needs none).
+Does not cover: several processes (`sharding`), loss scaling (bfloat16 has the range of float32).
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -133,3 +134,27 @@ class MixedAdamW:
             if kept:  # before the first step there is nothing but the weights
                 self.adamw.state[group.master] = kept
             group.publish()
+
+    def blank_state(self, stepped: bool) -> dict[str, torch.Tensor]:
+        """Where a state by parameter name is read into, before `accept`: `master.NAME` and, where a step was
+        made, `exp_avg.NAME`, `exp_avg_sq.NAME` and `step`."""
+        targets: dict[str, torch.Tensor] = {}
+        for flat in self.groups:
+            vectors = {"master": flat.master.detach()}
+            self.adamw.state.pop(flat.master, None)
+            if stepped:
+                moments = {key: torch.zeros_like(vectors["master"]) for key in ("exp_avg", "exp_avg_sq")}
+                self.adamw.state[flat.master] = dict(moments)
+                vectors |= moments
+            for key, vector in vectors.items():
+                pieces = vector.split([math.prod(shape) for shape in flat.shapes.values()])
+                for (name, shape), piece in zip(flat.shapes.items(), pieces):
+                    targets[f"{key}.{name}"] = piece.view(shape)
+        return targets | ({"step": torch.zeros(())} if stepped else {})
+
+    def accept(self, state: dict[str, torch.Tensor]) -> None:
+        """What `blank_state` gave has been filled."""
+        for flat in self.groups:
+            if "step" in state:
+                self.adamw.state[flat.master]["step"] = state["step"].to(flat.master.device, copy=True)
+            flat.publish()

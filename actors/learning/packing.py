@@ -68,6 +68,11 @@ def common_opening(examples: Sequence[Example]) -> int:
     return len(opening)
 
 
+def rows(examples: Sequence[Example]) -> int:
+    """T of the row that these examples make."""
+    return sum(map(len, examples)) - common_opening(examples) * (len(examples) - 1)
+
+
 def pack(examples: Sequence[Example]) -> Packed:
     """Lay examples end to end, their common opening once."""
     opening = common_opening(examples)
@@ -115,6 +120,19 @@ def split(examples: Sequence[Row], micro_tokens: int) -> list[list[Row]]:
         else:
             parts.append([example])
             opening, tokens = example.prompt[:-1], len(example)
+    return parts
+
+
+def cut_further(parts: Sequence[list[Row]], wanted: int) -> list[list[Row]]:
+    """At least `wanted` micro-batches where there are enough sequences: the one with the most rows is halved
+    until there are. What shares a prompt still lies together as far as that goes."""
+    parts = list(parts)
+    while len(parts) < wanted:
+        largest = max((part for part in parts if len(part) > 1), key=rows, default=None)
+        if largest is None:
+            break
+        at, half = parts.index(largest), len(largest) // 2
+        parts[at : at + 1] = [largest[:half], largest[half:]]
     return parts
 
 

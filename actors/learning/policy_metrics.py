@@ -4,6 +4,23 @@ from collections import Counter
 
 import torch
 
+from actors.learning.ranks import Ranks
+
+_SUMS = (
+    "entropy",
+    "ratio",
+    "squares",
+    "up",
+    "down",
+    "clipped_up",
+    "clipped_down",
+    "gap",
+    "advantage",
+    "kl",
+    "tokens",
+    "with_kl",
+)
+
 
 class PolicyMetrics:
     """Adds up micro-batches; `means` is over all tokens of the update.
@@ -50,6 +67,11 @@ class PolicyMetrics:
             self._sums[name] += float(values.double().sum())  # type: ignore[assignment]
         self._sums["tokens"] += len(logprobs)
         self._sums["with_kl"] += kl is not None
+
+    def over(self, ranks: Ranks) -> None:
+        """Sums over all ranks from here on; every rank calls it."""
+        totals = ranks.total([float(self._sums[name]) for name in _SUMS])
+        self._sums = Counter(dict(zip(_SUMS, totals)))
 
     def means(self) -> dict[str, float]:
         sums = self._sums

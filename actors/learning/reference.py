@@ -13,6 +13,10 @@ from typing import Any
 
 import torch
 
+from actors.learning.ranks import Ranks
+from actors.learning.sharding import whole
+
+_ALONE = Ranks()
 _FOLDER = "reference"
 _DRAFT = ".unfinished-"
 
@@ -25,6 +29,7 @@ def reference_folder(
     alpha: float,
     read: Callable[[Path], Any],
     policy: Any,
+    ranks: Ranks = _ALONE,
 ) -> Path:
     """The weights that the update after `version` measures its divergence from.
 
@@ -34,6 +39,7 @@ def reference_folder(
     Args:
         base: the model as it came, which is the reference at first.
         read: loads a folder's model.
+        ranks: all of them call it, and the first one writes.
     """
     if not every or version < every:
         return base
@@ -46,11 +52,21 @@ def reference_folder(
         known = [one for one in _versions(root) if one <= version]
         return root / f"{max(known):06d}" if known else base
     known = [one for one in _versions(root) if one < due]
+    ranks.meet()  # all have seen that it is not there
     model = read(root / f"{max(known):06d}" if known else base)
     with torch.no_grad():
         newest = dict(policy.named_parameters())
         for name, parameter in model.named_parameters():
-            parameter.lerp_(newest[name].to(parameter.dtype), alpha)
+            parameter.lerp_(whole(newest[name].detach()).to(parameter.device, parameter.dtype), alpha)
+    if ranks.first:
+        _write(model, folder, known)
+    ranks.meet()
+    return folder
+
+
+def _write(model: Any, folder: Path, known: list[int]) -> None:
+    """Whole or not at all; what it replaces is removed."""
+    root = folder.parent
     draft = root / f"{_DRAFT}{folder.name}"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
@@ -58,7 +74,6 @@ def reference_folder(
     draft.rename(folder)
     for older in known:
         shutil.rmtree(root / f"{older:06d}", ignore_errors=True)
-    return folder
 
 
 def _versions(root: Path) -> list[int]:

@@ -5,12 +5,15 @@
 Does not cover: which samples are learned (the curator), the weights themselves (`trainee`).
 """
 
+import math
 import time
 from collections.abc import Sequence
 
+import torch
+
 from actors.learning.batches import batches_of, example_of
 from actors.learning.losses import linear_sft_loss
-from actors.learning.packing import Example, pack, split
+from actors.learning.packing import Example, pack
 from actors.learning.trainee import Progress, Trainee
 from protocols.errors import TaskspaceError
 from protocols.records import Sample, Update
@@ -48,12 +51,18 @@ class SftLearner(Trainee):
         return self._finish(examples, steps, version, round, recipe, started)
 
     def _accumulate(self, batch: Sequence[Example]) -> float:
-        """Add up the batch's gradients; returns its loss."""
+        """Add up the batch's gradients; returns its loss, both as far as this rank computes them."""
         total = sum(example.weight * len(example.response) for example in batch)
         loss = 0.0
-        for part in split(batch, self.settings.micro_tokens):
-            packed = pack(part).to(self.device)
-            piece = linear_sft_loss(self._hidden(packed), self._head(), packed.labels, packed.weights, total)
-            piece.backward()
+        parts = self.ranks.parts(batch, self.settings.micro_tokens)
+        for index, (part, counts) in enumerate(parts, 1):
+            piece = self.policy(lambda: self._loss(part, total if counts else math.inf))  # noqa: B023
+            self._backward(piece, last=index == len(parts))
             loss += float(piece.detach())
         return loss
+
+    def _loss(self, part: Sequence[Example], total: float) -> torch.Tensor:
+        """Of a part of a batch whose weights add up to `total`; with an infinite one it counts nothing."""
+        packed = pack(part).to(self.device)
+        hidden, head = self.policy.hidden(packed), self.policy.head()
+        return linear_sft_loss(hidden, head, packed.labels, packed.weights, total)

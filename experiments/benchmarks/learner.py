@@ -84,7 +84,7 @@ def _smooth(losses: list[float]) -> list[float]:
     return [sum(losses[i : i + window]) / window for i in range(len(losses) - window + 1)]
 
 
-def _samples(model: Path, count: int) -> list[Sample]:
+def samples_of(model: Path, count: int) -> list[Sample]:
     """Canonical answers to zwc training tasks, closed book."""
     from transformers import AutoTokenizer
 
@@ -104,24 +104,25 @@ def _samples(model: Path, count: int) -> list[Sample]:
     ]
 
 
-def _batches(
+def batches_of(
     model: Path, samples: list[Sample], settings: LearnerSettings, seed: int
 ) -> "list[list[Example]]":
     from transformers import AutoTokenizer
 
-    from actors.learning.batches import batches_of, example_of
+    from actors.learning.batches import batches_of as cut
+    from actors.learning.batches import example_of
 
     tokenizer = AutoTokenizer.from_pretrained(model)
     examples = [example_of(tokenizer, sample) for sample in samples]
-    return batches_of(examples, settings.epochs, settings.batch_size, (seed, 1))
+    return cut(examples, settings.epochs, settings.batch_size, (seed, 1))
 
 
-def _now() -> tuple[float, float]:
+def now() -> tuple[float, float]:
     """Seconds on the wall, and of this process's CPU time."""
     return time.perf_counter(), time.process_time()
 
 
-def _measured(
+def measured(
     ends: list[tuple[float, float]], batches: "list[list[Example]]", losses: list[float]
 ) -> dict[str, Any]:
     """Speed after the first step, which warms kernels and allocators up for both."""
@@ -140,12 +141,12 @@ def _learner(task: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     model = Path(task["model"])
     settings = LearnerSettings(**task["settings"])
-    samples = _samples(model, task["samples"])
-    batches = _batches(model, samples, settings, task["seed"])
+    samples = samples_of(model, task["samples"])
+    batches = batches_of(model, samples, settings, task["seed"])
     learner = SftLearner(model, settings, folder, task["seed"])
     ends: list[tuple[float, float]] = []
-    update = learner.learn(samples, 1, 0, "closed-sft", lambda *_: ends.append(_now()))
-    return _measured(ends, batches, list(update.losses))
+    update = learner.learn(samples, 1, 0, "closed-sft", lambda *_: ends.append(now()))
+    return measured(ends, batches, list(update.losses))
 
 
 def _trl(task: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -158,7 +159,7 @@ def _trl(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     settings = LearnerSettings(**task["settings"])
     model = Path(task["model"])
     # The learner's batches in their order: one pass over these rows is all of its epochs.
-    batches = _batches(model, _samples(model, task["samples"]), settings, task["seed"])
+    batches = batches_of(model, samples_of(model, task["samples"]), settings, task["seed"])
     rows = [
         {"input_ids": list(e.ids), "labels": [-100] * len(e.prompt) + list(e.response)}
         for batch in batches
@@ -176,7 +177,7 @@ def _trl(task: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     class Clock(TrainerCallback):
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            ends.append(_now())
+            ends.append(now())
 
     config = SFTConfig(
         output_dir=str(folder),
@@ -202,7 +203,7 @@ def _trl(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     trainer = InOrder(model=task["model"], args=config, train_dataset=dataset, callbacks=[Clock()])
     trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    return _measured(ends, batches, losses)
+    return measured(ends, batches, losses)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import typer
 
 from experiments.commands.runs import JsonOption, QuietOption
 
-BENCHMARKS = ("sandbox", "engine", "store", "space", "learner", "grpo", "ahead", "rollout")
+BENCHMARKS = ("sandbox", "engine", "store", "space", "learner", "grpo", "ranks", "ahead", "rollout")
 SIZED = ("store", "space")  # by attempts
 
 
@@ -29,7 +29,8 @@ def doctor(as_json: JsonOption = False) -> None:
 
 def bench(
     name: Annotated[
-        str, typer.Argument(help="sandbox, engine, store, space, learner, grpo, ahead, rollout or all.")
+        str,
+        typer.Argument(help="sandbox, engine, store, space, learner, grpo, ranks, ahead, rollout or all."),
     ],
     attempts: Annotated[
         int | None, typer.Option(min=1000, help="How many attempts to measure with, for store and space.")

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from experiments import audit, config
-from memory import checkpoints
+from experiments import audit, config, preflight
+from memory import adapters, checkpoints
 from protocols.errors import SettingError, TaskspaceError
 
 
@@ -42,7 +42,11 @@ def newest_weights(folder: Path) -> Path:
         raise SettingError(
             f"{folder}: no weights there to start from; it learned nothing, or they were removed"
         )
-    return checkpoints.path_of(folder, version)
+    path = checkpoints.path_of(folder, version)
+    if not adapters.is_adapter(path):
+        return path
+    base = preflight.model_folder(config.load_file(folder / "config.yaml").model, quiet=True)
+    return adapters.whole(base, path, folder / "merged")
 
 
 def write(path: Path, told: dict[str, Any]) -> None:
