@@ -62,8 +62,19 @@ class GrpoSettings(Section):
     reference_mix: float = Field(0.0, ge=0, le=1)
     """Share of the policy before the update in the reference's probabilities."""
     engine_cap: float | None = Field(None, gt=0)
-    """Cap of the importance weights that correct for the engine's slightly other log-probabilities; for
-    recipes with the same book at rollout and update."""
+    """Off-policy correction: answers count with the policy's probability before the update over the engine's,
+    at most this. For recipes with the same book at rollout and update; recommended with `max_staleness`."""
+    engine_band: float | None = Field(None, gt=1)
+    """The same, but tokens whose weight is above this or below its inverse are left out."""
+
+    @model_validator(mode="after")
+    def _one_correction(self) -> "GrpoSettings":
+        if self.engine_cap is not None and self.engine_band is not None:
+            raise SettingError(
+                "setting learner.grpo.engine_cap: answers are corrected by a cap or by a band, not by both; "
+                "write --set learner.grpo.engine_band=null"
+            )
+        return self
 
     @property
     def embedding(self) -> str | None:

@@ -1,6 +1,8 @@
 """Collection ahead of the learner: never further than allowed, nothing lost or doubled, whatever happens."""
 
+import json
 import random
+import re
 import sqlite3
 import time
 from collections import Counter
@@ -12,8 +14,10 @@ from loop_driver import small_run
 
 from actors.ahead import capacity
 from actors.arena import Arena
+from actors.learning.staleness import staleness
 from memory.artefacts import fetch_model
 from protocols.errors import EngineError
+from protocols.records import Prompt, Sample
 from protocols.settings import RunSettings
 
 COUNTS = st.integers(0, 1000)
@@ -74,6 +78,29 @@ def test_a_run_ahead_is_complete_and_not_too_stale(tmp_path, staleness):
     settings = ahead_run(max_staleness=staleness, solver={"group_size": 2, "groups_per_round": 6})
     assert play(tmp_path, settings)
     check_complete(tmp_path, settings)
+
+
+def test_how_stale_samples_were_is_kept_with_the_update(tmp_path):
+    learner = {"recipe": "grpo", "threads": 1, "device": "cpu", "grpo": {"engine_cap": 2.0}}
+    settings = ahead_run(rounds=3, max_staleness=2, learner=learner, proposer={"per_round": 0})
+    assert play(tmp_path, settings)
+    check_complete(tmp_path, settings)
+    for round, metrics_json in read(tmp_path, "SELECT round, metrics_json FROM updates"):
+        metrics = json.loads(metrics_json)
+        counts = {int(name[6:]): n for name, n in metrics.items() if re.fullmatch(r"stale_\d+", name)}
+        (samples,) = read(tmp_path, f"SELECT samples FROM updates WHERE round = {round}")
+        assert sum(counts.values()) == samples[0]
+        assert metrics["staleness_most"] == max(counts) <= 2
+        assert metrics["staleness"] == pytest.approx(sum(late * n for late, n in counts.items()) / samples[0])
+
+
+def test_staleness_is_counted_from_the_weights_that_change():
+    made = [Sample(attempt_id="a", prompt=Prompt(messages=()), token_ids=(1,), version=v) for v in (3, 3, 1)]
+    unknown = Sample(attempt_id="p", prompt=Prompt(messages=()), token_ids=(1,))
+    assert staleness([*made, unknown], 4) == {
+        "staleness": 2 / 3, "staleness_most": 2.0, "stale_0": 2.0, "stale_2": 1.0
+    }  # fmt: skip
+    assert staleness([unknown], 4) == {}
 
 
 def test_proposals_are_played_once_although_rounds_overlap(tmp_path):

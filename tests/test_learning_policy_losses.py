@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from actors.learning.advantages import group_advantages, tells_nothing
 from actors.learning.losses import linear_logprobs
 from actors.learning.policy_losses import (
+    banded_weights,
     kl_estimate,
     mixed_reference,
     surrogate,
@@ -113,6 +114,11 @@ def test_a_mixed_reference_lies_between() -> None:
 def test_importance_weights_are_capped() -> None:
     learner, engine = torch.tensor([0.5, 0.9]).log(), torch.tensor([0.25, 0.1]).log()
     assert truncated_weights(learner, engine, 4.0).tolist() == pytest.approx([2.0, 4.0])
+
+
+def test_tokens_outside_the_band_are_left_out() -> None:
+    learner, engine = torch.tensor([0.5, 0.9, 0.1, 0.4]).log(), torch.tensor([0.25, 0.1, 0.5, 0.4]).log()
+    assert banded_weights(learner, engine, 4.0).tolist() == pytest.approx([2.0, 0.0, 0.0, 1.0])
 
 
 def test_the_effective_sample_size_is_of_all_micro_batches_together() -> None:

@@ -28,6 +28,7 @@ from actors.learning.policy import Policy
 from actors.learning.policy_metrics import PolicyMetrics
 from actors.learning.ranks import Ranks
 from actors.learning.reference import reference_folder
+from actors.learning.staleness import staleness
 from actors.learning.trainee import Progress, Trainee
 from actors.learning.trajectories import Tokens, Trajectory, diversified, laid_out, mini_batches
 from protocols.errors import TaskspaceError
@@ -104,7 +105,7 @@ class GrpoLearner(Trainee):
         steps = self._take_steps(batches, accumulate, version, round, progress)
         seconds["seconds_steps"] = time.perf_counter() - began
         metrics.over(self.ranks)
-        measured = metrics.means() | _mean_rewards(samples) | spread | seconds
+        measured = metrics.means() | _mean_rewards(samples) | staleness(samples, version) | spread | seconds
         return self._finish(trajectories, steps, version, round, recipe, started, measured, baselines)
 
     def plain_state(self) -> dict[str, Any]:

@@ -97,18 +97,38 @@ def mixed_reference(reference: torch.Tensor, policy: torch.Tensor, share: float)
 
 
 def truncated_weights(learner: torch.Tensor, engine: torch.Tensor, cap: float) -> torch.Tensor:
-    """min(p_learner / p_engine, cap): corrects for an engine that samples from slightly other probabilities.
+    """min(p_learner / p_engine, cap): corrects for an engine that samples from slightly other probabilities,
+    and for answers of older versions.
 
     Source: truncated importance sampling (Yao et al. 2025, "Your efficient RL framework secretly brings you
     off-policy RL training").
 
     Args:
-        learner, engine: [N] log-probabilities of the same tokens under the same weights and prompt.
+        learner, engine: [N] log-probabilities of the same tokens on the same prompt, of the weights before
+            the update and of those that answered.
 
     Returns:
         [N], without gradient.
     """
     return torch.exp(learner.detach() - engine).clamp(max=cap)
+
+
+def banded_weights(learner: torch.Tensor, engine: torch.Tensor, band: float) -> torch.Tensor:
+    """p_learner / p_engine where it lies within [1 / band, band], else 0: what the learner would hardly have
+    said, or far sooner, is left out instead of being weighed.
+
+    Source: masked importance sampling as in IcePop (Ling Team 2025, "Every Step Evolves").
+
+    Args:
+        learner, engine: [N] log-probabilities of the same tokens, of the weights before the update and of
+            those that answered; they differ by the engine's arithmetic, and by versions where answers are
+            stale.
+
+    Returns:
+        [N], without gradient.
+    """
+    weights = torch.exp(learner.detach() - engine)
+    return torch.where((weights <= band) & (weights >= 1 / band), weights, 0.0)
 
 
 def token_shares(lengths: Sequence[int], aggregation: str, constant: int) -> list[float]:

@@ -14,6 +14,7 @@ import torch
 from actors.learning.batches import batches_of, example_of
 from actors.learning.losses import linear_sft_loss
 from actors.learning.packing import Example, pack
+from actors.learning.staleness import staleness
 from actors.learning.trainee import Progress, Trainee
 from protocols.errors import TaskspaceError
 from protocols.records import Sample, Update
@@ -48,7 +49,7 @@ class SftLearner(Trainee):
         settings = self.settings
         batches = batches_of(examples, settings.epochs, settings.batch_size, (self.seed, version))
         steps = self._take_steps(batches, self._accumulate, version, round, progress)
-        return self._finish(examples, steps, version, round, recipe, started)
+        return self._finish(examples, steps, version, round, recipe, started, staleness(samples, version))
 
     def _accumulate(self, batch: Sequence[Example]) -> float:
         """Add up the batch's gradients; returns its loss, both as far as this rank computes them."""
