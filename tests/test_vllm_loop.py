@@ -17,7 +17,8 @@ pytestmark = [
 ]
 
 
-def test_a_round_is_played_learned_and_measured_on_vllm(tmp_path):
+@pytest.mark.parametrize("rank", [0, 4], ids=["weights", "adapters"])
+def test_a_round_is_played_learned_and_measured_on_vllm(tmp_path, rank):
     settings = RunSettings.model_validate(
         {
             "rounds": 1,
@@ -25,7 +26,7 @@ def test_a_round_is_played_learned_and_measured_on_vllm(tmp_path):
             "zwc": {"functions": 2, "tasks_per_function": 4, "test_tasks_per_function": 2},
             "proposer": {"per_round": 2},
             "solver": {"group_size": 2, "groups_per_round": 6, "batch_groups": 1, "in_flight": 4},
-            "learner": {"batch_size": 4},
+            "learner": {"batch_size": 4, "lora": {"rank": rank}},
             "evaluation": {"tasks": 4, "before": False},
         }
     )
@@ -41,4 +42,7 @@ def test_a_round_is_played_learned_and_measured_on_vllm(tmp_path):
         updates = db.execute("SELECT COUNT(*) FROM updates").fetchone()
         measured = db.execute("SELECT policy_version FROM groups WHERE purpose = 'evaluate'").fetchall()
     # The version that was measured was loaded into vLLM, and its log-probabilities were compared on arrival.
-    assert set(measured) == {updates}
+    assert updates == (1,)
+    assert set(measured) == {(1,)}
+    adapted = (tmp_path / "checkpoints" / "v0001" / "adapter_model.safetensors").is_file()
+    assert adapted is bool(rank)

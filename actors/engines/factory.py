@@ -9,11 +9,14 @@ from protocols.engine_settings import EngineSettings
 from protocols.errors import EngineError
 
 
-def make_engine(settings: EngineSettings, model_path: Path | None, **options: Any) -> Engine:
+def make_engine(
+    settings: EngineSettings, model_path: Path | None, lora_rank: int = 0, **options: Any
+) -> Engine:
     """The engine that `settings.kind` names; `auto` takes the best that works here. Its `why` says so.
 
     Args:
         model_path: a Hugging Face folder; not needed by `scripted`.
+        lora_rank: of the adapters that will be published, if any.
         options: passed on to the engine's class.
 
     Raises:
@@ -30,7 +33,7 @@ def make_engine(settings: EngineSettings, model_path: Path | None, **options: An
         from actors.engines.vllm_engine import VllmEngine
 
         try:
-            return VllmEngine(model_path, settings, **options)
+            return VllmEngine(model_path, settings, lora_rank, **options)
         except EngineError as error:
             if settings.kind == "vllm":
                 raise

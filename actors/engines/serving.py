@@ -16,6 +16,7 @@ from protocols.settings import RunSettings
 class ServedEngine:
     def __init__(self, settings: RunSettings, model_path: str) -> None:
         self._settings = settings.engine
+        self._lora_rank = settings.learner.lora.rank
         self._model_path = local_model(settings.model, model_path) if model_path else None
         self._fetched = FetchedWeights()
         self._engine = self._make()
@@ -81,7 +82,7 @@ class ServedEngine:
     def _make(self) -> Engine:
         from actors.engines.factory import make_engine
 
-        return make_engine(self._settings, self._model_path)
+        return make_engine(self._settings, self._model_path, self._lora_rank)
 
 
 def calls_at_once(settings: RunSettings) -> int:

@@ -39,15 +39,20 @@ class VllmEngine:
     name = "vllm"
     concurrent = True
 
-    def __init__(self, model_path: Path, settings: EngineSettings) -> None:
-        """Raises:
-        EngineError: vLLM is missing, cannot start here, or does not know the model.
+    def __init__(self, model_path: Path, settings: EngineSettings, lora_rank: int = 0) -> None:
+        """Args:
+            lora_rank: of the adapters that will be published; 0 = whole weights are.
+
+        Raises:
+            EngineError: vLLM is missing, cannot start here, or does not know the model.
         """
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         self.version = 0
         self._settings = settings
         self._path = model_path
+        self._lora_rank = lora_rank
+        self._adapter: Any = None  # vLLM's request for the adapter that is served
         self._numbers = itertools.count()
         self._totals = {"tokens": 0.0, "seconds": 0.0, "batches": 0.0, "prompt_tokens": 0.0}
         self._counting = threading.Lock()
@@ -79,11 +84,14 @@ class VllmEngine:
         return completions
 
     def load(self, weights: Weights) -> None:
-        """vLLM reads the folder itself, shard by shard on every GPU; its prefix cache is dropped."""
+        """vLLM reads the folder itself, shard by shard on every GPU; its prefix cache is dropped. With an
+        adapter the model as it came stays where it is, and only the adapter is read."""
         self.version = -1  # nobody's, until the new weights stand and are checked
         folder = Path(weights.path)
         weight_loading.check_checksum(folder, weights.checksum)
-        self._do(self._load(folder), self._settings.deadline_s, f"version {weights.version} to be loaded")
+        self._do(
+            self._load(folder, weights), self._settings.deadline_s, f"version {weights.version} to be loaded"
+        )
         weight_loading.check_probe(self.logprobs, weights, self._settings.probe_tolerance)
         self.version = weights.version
 
@@ -122,7 +130,7 @@ class VllmEngine:
             from vllm.v1.engine.async_llm import AsyncLLM
 
             return AsyncLLM.from_engine_args(
-                AsyncEngineArgs(**arguments(self._path, self._settings, self._context))
+                AsyncEngineArgs(**arguments(self._path, self._settings, self._context, self._lora_rank))
             )
         except ImportError as error:
             raise EngineError(
@@ -138,12 +146,23 @@ class VllmEngine:
     async def _stop(self) -> None:
         self._llm.shutdown()
 
-    async def _load(self, folder: Path) -> None:
+    async def _load(self, folder: Path, weights: Weights) -> None:
         if self._asleep:
             await self._llm.wake_up(tags=["weights"])
         # Prefix cache first: nothing may be answered from states of the old weights.
         await self._llm.reset_prefix_cache()
-        await self._llm.collective_rpc("reload_weights", kwargs={"weights_path": str(folder)})
+        if self._adapter is not None:
+            await self._llm.remove_lora(self._adapter.lora_int_id)
+            self._adapter = None
+        elif not weights.adapter or self._asleep:
+            whole = self._path if weights.adapter else folder
+            await self._llm.collective_rpc("reload_weights", kwargs={"weights_path": str(whole)})
+        if weights.adapter:
+            from vllm.lora.request import LoRARequest
+
+            # An id is never used twice: what is cached for one adapter is not taken for another.
+            self._adapter = LoRARequest(f"v{weights.version}", next(self._numbers) + 1, str(folder))
+            await self._llm.add_lora(self._adapter)
         if self._asleep:
             await self._llm.wake_up(tags=["kv_cache"])
             self._asleep = False
@@ -214,7 +233,9 @@ class VllmEngine:
 
     async def _finished(self, ids: list[int], parameters: Any) -> Any:
         name = f"taskspace-{next(self._numbers)}"
-        outputs = [out async for out in self._llm.generate({"prompt_token_ids": ids}, parameters, name)]
+        prompt = {"prompt_token_ids": ids}
+        answers = self._llm.generate(prompt, parameters, name, lora_request=self._adapter)
+        outputs = [answer async for answer in answers]
         return outputs[-1]
 
     def _text(self, opening: str, prefill: list[int], sampled: list[int]) -> str:
@@ -247,7 +268,7 @@ class VllmEngine:
             self._began = now
 
 
-def arguments(model_path: Path, settings: EngineSettings, context: int) -> dict[str, Any]:
+def arguments(model_path: Path, settings: EngineSettings, context: int, lora_rank: int = 0) -> dict[str, Any]:
     """Settings as vLLM names them."""
     from vllm.platforms import current_platform
 
@@ -273,6 +294,9 @@ def arguments(model_path: Path, settings: EngineSettings, context: int) -> dict[
         arguments["kv_cache_memory_bytes"] = cache_mb << 20
     if on_cpu:  # there a prompt that is computed in parts cannot have a random stream of its own
         arguments |= {"enable_chunked_prefill": False, "max_num_batched_tokens": max(context, 2048)}
+    if lora_rank:  # vLLM has room for adapters of certain ranks
+        room = next((size for size in (8, 16, 32, 64, 128, 256, 320, 512) if size >= lora_rank), lora_rank)
+        arguments |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": room}
     if wanted.max_model_len:
         arguments["max_model_len"] = wanted.max_model_len
     return arguments
