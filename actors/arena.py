@@ -295,6 +295,9 @@ class Arena:
 
     def _publish(self, weights: Weights) -> None:
         """New weights into all engines, verified there before anything is generated with them."""
+        if self._settings.engine.fixed:
+            self._weights = weights
+            return
         if self._settings.engine.transport == "objects" and self._runtime.kind == "ray":
             files = self._learner.submit("files", weights.path)
             weights = msgspec.structs.replace(weights, files=files.ref)  # type: ignore[attr-defined]
@@ -317,7 +320,12 @@ class Arena:
         return self._initial
 
     def _measure(self, round: int) -> None:
-        """Held-out accuracy, closed book; before the first round also open book."""
+        """Held-out accuracy, closed book; before the first round also open book.
+
+        An engine whose weights are fixed can only be measured as it came.
+        """
+        if self._settings.engine.fixed and self._weights.version:
+            return
         books = [Book.CLOSED]
         if round == 0 and self._settings.evaluation.open_book_before:
             books.append(Book.OPEN)

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from protocols.openai_settings import OpenaiSettings
 from protocols.section import Section
 from protocols.vllm_settings import VllmSettings
 
@@ -14,12 +15,14 @@ class ScriptedSettings(Section):
 
 
 class EngineSettings(Section):
-    kind: Literal["auto", "vllm", "transformers", "scripted"] = "auto"
+    kind: Literal["auto", "vllm", "transformers", "openai", "scripted"] = "auto"
     """Text generation: `auto` takes vLLM where it works and there is a GPU, else transformers; says why."""
     replicas: int = Field(1, ge=1, le=1024)
     """Engine actors, each with a copy of the model."""
     vllm: VllmSettings = VllmSettings()
     """What only vLLM has."""
+    openai: OpenaiSettings = OpenaiSettings()
+    """The server that the openai engine asks."""
     scripted: ScriptedSettings = ScriptedSettings()
     """What only the scripted engine has."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -39,6 +42,11 @@ class EngineSettings(Section):
     """Consecutive failed calls before the run ends with the engine's cause."""
     deadline_s: float = Field(600.0, gt=0)
     """Longest wait for one batch."""
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the engine's weights are somebody else's, and nothing can be published to it."""
+        return self.kind == "openai"
 
 
 class Sampling(Section):

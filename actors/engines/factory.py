@@ -28,6 +28,10 @@ def make_engine(
         return ScriptedEngine(settings, **options)
     if model_path is None:
         raise EngineError(f"engine.kind {settings.kind} needs a model folder; set model.name")
+    if settings.kind == "openai":
+        from actors.engines.openai_engine import OpenaiEngine
+
+        return OpenaiEngine(model_path, settings)
     refused = why_not_vllm(settings) if settings.kind == "auto" else ""
     if settings.kind == "vllm" or (settings.kind == "auto" and not refused):
         from actors.engines.vllm_engine import VllmEngine

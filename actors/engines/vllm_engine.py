@@ -10,27 +10,25 @@ Does not cover: models of several inputs, pipelines over nodes, quantised weight
 """
 
 import asyncio
-import concurrent.futures
 import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from actors.engines import weights as weight_loading
+from actors.engines.background import Background
 from actors.engines.base import Completion, Request, Weights
-from actors.engines.chat import encode_prompt, end_of_turn_id
-from actors.engines.stopping import StopWatch
+from actors.engines.chat import encode_prompt
+from actors.engines.reading import Reading
 from protocols.engine_settings import EngineSettings
-from protocols.errors import DeadlineError, EngineError
+from protocols.errors import EngineError
 
 CPU_CACHE_MB = 1024  # vLLM would take most of the machine's memory
 START_DEADLINE_S = 600.0  # imports, weights and, on a GPU, compilation; about 60 s on two cores
 CLOSE_DEADLINE_S = 30.0
-
-T = TypeVar("T")
 
 
 class VllmEngine:
@@ -59,11 +57,10 @@ class VllmEngine:
         self._running = 0
         self._began = 0.0
         self._asleep = False
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="vllm-engine", daemon=True).start()
-        self.tokenizer, self._ends, self._context = _reading(model_path, settings)
-        self._watch = StopWatch(self.tokenizer)
-        self._llm: Any = self._do(self._start(), START_DEADLINE_S, "vLLM to start")
+        self._background = Background(self.name)
+        self._reading = Reading(model_path)
+        self._context = settings.vllm.max_model_len or self._reading.context
+        self._llm: Any = self._background.do(self._start(), START_DEADLINE_S, "vLLM to start")
         self.why = f"vllm {_version()}: continuous batching"
 
     # ---- the engine's four calls ----
@@ -74,7 +71,7 @@ class VllmEngine:
         self._count(1)
         try:
             work = self._all(requests, progress)
-            completions = self._do(work, self._settings.deadline_s, f"{len(requests)} answers")
+            completions = self._background.do(work, self._settings.deadline_s, f"{len(requests)} answers")
         finally:
             self._count(-1)
         with self._counting:
@@ -89,7 +86,7 @@ class VllmEngine:
         self.version = -1  # nobody's, until the new weights stand and are checked
         folder = Path(weights.path)
         weight_loading.check_checksum(folder, weights.checksum)
-        self._do(
+        self._background.do(
             self._load(folder, weights), self._settings.deadline_s, f"version {weights.version} to be loaded"
         )
         weight_loading.check_probe(self.logprobs, weights, self._settings.probe_tolerance)
@@ -101,9 +98,9 @@ class VllmEngine:
     def close(self) -> None:
         if self._llm is None:
             return
-        self._do(self._stop(), CLOSE_DEADLINE_S, "vLLM to stop")
+        self._background.do(self._stop(), CLOSE_DEADLINE_S, "vLLM to stop")
         self._llm = None
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._background.close()
 
     # ---- beyond them ----
 
@@ -115,12 +112,14 @@ class VllmEngine:
     def sleep(self) -> None:
         """Give back the GPU's memory. The next weights that are loaded wake it up."""
         if self._settings.vllm.sleep and not self._asleep:
-            self._do(self._llm.sleep(level=2), self._settings.deadline_s, "vLLM to give its memory back")
+            self._background.do(
+                self._llm.sleep(level=2), self._settings.deadline_s, "vLLM to give its memory back"
+            )
             self._asleep, self.version = True, -1
 
     def logprobs(self, ids: Sequence[int]) -> list[float]:
         """Log-probability (nats) of each id after the first, given those before it."""
-        return self._do(self._probe(list(ids)), self._settings.deadline_s, "log-probabilities")
+        return self._background.do(self._probe(list(ids)), self._settings.deadline_s, "log-probabilities")
 
     # ---- on vLLM's own loop ----
 
@@ -182,7 +181,7 @@ class VllmEngine:
         async def one(request: Request) -> Completion:
             key = (request.prompt.prefill, *((m.role, m.content) for m in request.prompt.messages))
             if key not in known:
-                known[key] = encode_prompt(self.tokenizer, request.prompt)
+                known[key] = encode_prompt(self._reading.tokenizer, request.prompt)
             completion = await self._one(request, *known[key])
             if progress:
                 progress(len(completion.logprobs))
@@ -198,38 +197,25 @@ class VllmEngine:
 
         wanted = request.sampling
         limit = min(wanted.max_tokens, self._context - len(prompt) - len(prefill)) if prompt else 0
-        sampled: list[int] = []
-        logprobs: list[float] = []
-        ended = False
-        if limit > 0:
-            parameters = SamplingParams(
-                temperature=wanted.temperature,
-                top_p=wanted.top_p,
-                max_tokens=limit,
-                seed=request.seed % (1 << 63),
-                stop=list(request.stop),
-                include_stop_str_in_output=True,
-                stop_token_ids=sorted(self._ends),
-                logprobs=0,  # that of the sampled token alone
-                output_kind=RequestOutputKind.FINAL_ONLY,
-            )
-            answer = (await self._finished(prompt + prefill, parameters)).outputs[0]
-            if answer.finish_reason not in ("stop", "length"):
-                raise EngineError(f"engine {self.name}: vLLM ended an answer with {answer.finish_reason}")
-            sampled = list(answer.token_ids)
-            logprobs = [found[token].logprob for token, found in zip(sampled, answer.logprobs, strict=True)]
-            end = self._watch.first_stop(sampled, request.prompt.prefill, request.stop)
-            ended = answer.finish_reason == "stop" or end < len(sampled)
-            sampled, logprobs = sampled[:end], logprobs[:end]
-        return Completion(
-            request_id=request.id,
-            text=self._text(request.prompt.prefill, prefill, sampled),
-            token_ids=(*prefill, *sampled),
-            logprobs=tuple(logprobs),
-            prefilled=len(prefill),
-            prompt_tokens=len(prompt),
-            finish="no_room" if limit < 1 else "stop" if ended else "length",
+        if limit < 1:
+            return self._reading.completion(request, prompt, prefill, [], [], "no_room")
+        parameters = SamplingParams(
+            temperature=wanted.temperature,
+            top_p=wanted.top_p,
+            max_tokens=limit,
+            seed=request.seed % (1 << 63),
+            stop=list(request.stop),
+            include_stop_str_in_output=True,
+            stop_token_ids=sorted(self._reading.ends),
+            logprobs=0,  # that of the sampled token alone
+            output_kind=RequestOutputKind.FINAL_ONLY,
         )
+        answer = (await self._finished(prompt + prefill, parameters)).outputs[0]
+        if answer.finish_reason not in ("stop", "length"):
+            raise EngineError(f"engine {self.name}: vLLM ended an answer with {answer.finish_reason}")
+        sampled = list(answer.token_ids)
+        logprobs = [found[token].logprob for token, found in zip(sampled, answer.logprobs, strict=True)]
+        return self._reading.completion(request, prompt, prefill, sampled, logprobs, answer.finish_reason)
 
     async def _finished(self, ids: list[int], parameters: Any) -> Any:
         name = f"taskspace-{next(self._numbers)}"
@@ -237,26 +223,6 @@ class VllmEngine:
         answers = self._llm.generate(prompt, parameters, name, lora_request=self._adapter)
         outputs = [answer async for answer in answers]
         return outputs[-1]
-
-    def _text(self, opening: str, prefill: list[int], sampled: list[int]) -> str:
-        said = sampled[:-1] if sampled and sampled[-1] in self._ends else sampled
-        text = self._watch.decode(prefill + said)
-        return text if text.startswith(opening) else opening + self._watch.decode(said)
-
-    # ---- between this process's threads and the loop ----
-
-    def _do(self, work: Coroutine[Any, Any, T], deadline_s: float, reason: str) -> T:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result(deadline_s)
-        except concurrent.futures.TimeoutError:
-            future.cancel()  # vLLM drops what was asked for
-            raise DeadlineError(
-                f"engine {self.name}: no answer after {deadline_s:.0f} s while waiting for {reason}; "
-                "raise engine.deadline_s or ask for less at a time"
-            ) from None
-        except ExceptionGroup as group:
-            raise group.exceptions[0] from None
 
     def _count(self, change: int) -> None:
         """Seconds in which anything was being generated, however many calls there were at once."""
@@ -300,24 +266,6 @@ def arguments(model_path: Path, settings: EngineSettings, context: int, lora_ran
     if wanted.max_model_len:
         arguments["max_model_len"] = wanted.max_model_len
     return arguments
-
-
-def _reading(model_path: Path, settings: EngineSettings) -> tuple[Any, set[int], int]:
-    """The tokenizer, the ids that end a turn, and how many tokens fit."""
-    from transformers import AutoConfig, AutoTokenizer, GenerationConfig
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model_path)
-        config = AutoConfig.from_pretrained(model_path)
-    except (OSError, ValueError, KeyError) as error:
-        raise EngineError(f"No model to be read in {model_path}: {_first_line(error)}") from error
-    try:
-        named = GenerationConfig.from_pretrained(model_path).eos_token_id
-    except OSError:
-        named = None
-    ends = {end_of_turn_id(tokenizer), *([named] if isinstance(named, int) else named or [])}
-    context = settings.vllm.max_model_len or getattr(config, "max_position_embeddings", None) or 1 << 30
-    return tokenizer, ends, context
 
 
 def _first_line(error: BaseException) -> str:
