@@ -1,5 +1,6 @@
 """Commands about this machine: doctor, bench, models."""
 
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -10,7 +11,7 @@ import typer
 
 from experiments.commands.runs import JsonOption, QuietOption
 
-BENCHMARKS = ("sandbox", "engine", "store", "space", "learner", "grpo", "ahead", "rollout")
+BENCHMARKS = ("sandbox", "engine", "store", "space", "learner", "grpo", "ahead", "rollout", "scaling")
 SIZED = ("store", "space")  # by attempts
 
 
@@ -29,7 +30,8 @@ def doctor(as_json: JsonOption = False) -> None:
 
 def bench(
     name: Annotated[
-        str, typer.Argument(help="sandbox, engine, store, space, learner, grpo, ahead, rollout or all.")
+        str,
+        typer.Argument(help="sandbox, engine, store, space, learner, grpo, ahead, rollout, scaling or all."),
     ],
     attempts: Annotated[
         int | None, typer.Option(min=1000, help="How many attempts to measure with, for store and space.")
@@ -37,7 +39,7 @@ def bench(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure one part against a named baseline, both in this run.
+    """Measure one part against a named baseline, both in this run; scaling: each part against its actors.
 
     \b
     Examples:
@@ -58,7 +60,8 @@ def bench(
         module = importlib.import_module(f"experiments.benchmarks.{one}")
         if not (quiet or as_json):
             print(f"{one}: {(module.__doc__ or '').strip().splitlines()[0]}", file=sys.stderr, flush=True)
-        results[one] = module.run(**sized)
+        with contextlib.redirect_stdout(sys.stderr):  # Ray prints warnings about many actors
+            results[one] = module.run(**sized)
         if not as_json:
             print("\n".join([one, *(f"  {key:<34} {_figure(value)}" for key, value in results[one].items())]))
     if as_json:
