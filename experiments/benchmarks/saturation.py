@@ -29,7 +29,7 @@ class Costs:
     stage_s: float  # of the curator, to note how long a role worked
     driver_batch_s: float  # of the driver's thread for a batch, without its waits for the curator ...
     driver_group_s: float  # ... and for each of its groups
-    round_trip_s: float  # of a call to an actor that does nothing
+    round_trip_s: float  # of a call to an actor that had nothing to do
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ SHAPES = (
 )
 #: Tokens of an attempt: what bytes of the store file are fitted to.
 LENGTHS = (25, 100, 400, 1600)
+PAUSE_S = 0.02  # between calls, as there is between batches
 
 
 def fit(features: Sequence[Sequence[float]], seconds: Sequence[float]) -> tuple[list[float], float]:
@@ -139,23 +140,33 @@ class Idle:
 
 
 def round_trip(calls: int) -> dict[str, float]:
-    """Seconds of a call to an actor that does nothing: waited for, and among many that are under way."""
+    """Seconds of a call to an actor that does nothing: after a pause, as between batches; one right after the
+    other; and among many that are under way."""
     runtime = RayRuntime(RuntimeSettings())
     try:
         role = runtime.spawn("idle", Idle)
-        for _ in range(20):
+
+        def call() -> None:
             role.call("nothing", deadline_s=DEADLINE_S, reason="an idle actor")
-        each = [
-            _seconds(lambda: role.call("nothing", deadline_s=DEADLINE_S, reason="nothing"))
-            for _ in range(calls)
-        ]
+
+        for _ in range(20):
+            call()
+        busy = [_seconds(call) for _ in range(calls)]
+        rested = []
+        for _ in range(calls // 4):
+            time.sleep(PAUSE_S)
+            rested.append(_seconds(call))
         began = time.perf_counter()
         for pending in [role.submit("nothing") for _ in range(calls)]:
             pending.result(DEADLINE_S, "nothing")
         many = (time.perf_counter() - began) / calls
     finally:
         runtime.close()
-    return {"round_trip_s": statistics.median(each), "call_among_many_s": many}
+    return {
+        "round_trip_s": statistics.median(rested),
+        "round_trip_at_once_s": statistics.median(busy),
+        "call_among_many_s": many,
+    }
 
 
 def wire_bytes(tokens: int = 100) -> dict[str, int]:

@@ -27,7 +27,8 @@ from protocols.settings import RunSettings
 WEIGHTS = Weights(version=0, path="")
 DEADLINE_S = 300.0
 CALLS_EACH = 2  # under way for each verifier and each engine, so that none waits for the next one
-JUDGED_GROUPS = 8  # in one call of a verifier
+JUDGED_GROUPS = 4  # in one call of a verifier
+SWEEPS = 5  # at least so many calls for each one under way
 
 
 def verification(counts: Sequence[int], seconds: float) -> dict[str, Any]:
@@ -114,7 +115,7 @@ def rollouts(counts: Sequence[int], seconds: float, latency_s: float) -> dict[st
 def _drive(
     runtime: RayRuntime, roles: Sequence[Role], call: tuple[Any, ...], seconds: float
 ) -> tuple[float, int]:
-    """Keep one call under way for each entry of `roles`, for about so long.
+    """Keep one call under way for each entry of `roles`, for about so long or `SWEEPS` calls each.
 
     Returns:
         calls ended per second, start and end left out; and how many were made in all.
@@ -133,7 +134,7 @@ def _drive(
             pending.result(DEADLINE_S, "a call of a benchmark")
             role = under_way.pop(pending)
             ends.append(time.monotonic())
-            if ends[-1] < until:
+            if ends[-1] < until or made < SWEEPS * len(roles):
                 under_way[submit(role)] = role
                 made += 1
     whole = ends[len(roles) - 1 : len(ends) - len(roles) + 1]  # while all calls were under way
