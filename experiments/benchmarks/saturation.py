@@ -44,6 +44,7 @@ class System:
     group_size: int = 4
     tokens: int = 100  # of an answer
     stores: int = 1  # shards, each with a curator of its own
+    calls: int = CALLS
     driver_waits: bool = True  # for the curator's answers, as the arena does
 
     @property
@@ -61,7 +62,7 @@ def transaction_s(costs: Costs, groups: int, group_size: int, tokens: int) -> fl
 def curator_s(costs: Costs, system: System) -> float:
     """Seconds of the curator for everything about a batch."""
     admit_s = transaction_s(costs, system.batch_groups, system.group_size, system.tokens)
-    return admit_s + (CALLS - 1) * costs.stage_s
+    return admit_s + (system.calls - 1) * costs.stage_s
 
 
 def throughputs(costs: Costs, system: System) -> dict[str, float]:
@@ -69,7 +70,7 @@ def throughputs(costs: Costs, system: System) -> dict[str, float]:
     batch_s = curator_s(costs, system)
     driver_s = costs.driver_batch_s + system.batch_groups * costs.driver_group_s
     if system.driver_waits:
-        driver_s += CALLS * costs.round_trip_s + batch_s
+        driver_s += system.calls * costs.round_trip_s + batch_s
     return {
         "engines": system.engines * system.engine_answers_per_s,
         "solvers": system.solvers * system.group_size / costs.play_group_s,

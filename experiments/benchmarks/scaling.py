@@ -126,13 +126,13 @@ def run_rates(costs: Costs, in_flight: int, size: int, tokens: float, cores: int
 
 def on_paper(costs: Costs, system: System = PAPER) -> dict[str, Table]:
     """Answers per second of each part, and how many engines are enough, for one change after the other."""
-    folded = replace(costs, stage_s=0.0)
-    light = replace(folded, admit_token_s=0.0)
+    light = replace(costs, admit_token_s=0.0)
     many = replace(system, batch_groups=64)
     free = replace(many, driver_waits=False)
     cases = {
         "as it is": (costs, system),
         "answers of 1000 tokens": (costs, replace(system, tokens=1000)),
+        "one call for a batch in place of three": (costs, replace(system, calls=1)),
         "64 groups a batch": (costs, many),
         "64 groups, the driver does not wait": (costs, free),
         "the same, bodies outside the store": (light, free),
