@@ -283,19 +283,18 @@ class Store:
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Replace the loop's state: plain data, from which `--resume` goes on."""
-        with self.batch():
-            self.db.table("run").upsert({"key": "state", "value_json": to_json(state)}, pk="key")
+        self._set("state", state)
 
     def save_facts(self, facts: dict[str, Any]) -> None:
         """Replace what the run is known to be played with: isolation layers, versions, engine."""
-        with self.batch():
-            self.db.table("run").upsert({"key": "facts", "value_json": to_json(facts)}, pk="key")
+        self._set("facts", facts)
 
     def save_buffer(self, changes: BufferChanges) -> None:
         """Make the stored buffer equal the one that these changes were taken from."""
         with self.batch():
             self.db.conn.executemany("DELETE FROM buffer WHERE start_id = ?", [(s,) for s in changes.drop])
-            self.db.table("buffer").upsert_all(map(rows.buffer_row, changes.put), pk="start_id")
+            if changes.put:
+                self.db.table("buffer").upsert_all(map(rows.buffer_row, changes.put), pk="start_id")
 
     def add_stage(
         self,
@@ -318,6 +317,15 @@ class Store:
             self._insert("events", [{"at": time.time(), **row}])
 
     # --- rows ---
+
+    def _set(self, key: str, value: Any) -> None:
+        """Replace a row of `run`. Plain SQL: with every batch, `upsert` would look the schema up again."""
+        with self.batch():
+            self.db.execute(
+                "INSERT INTO run (key, value_json) VALUES (?, ?)"
+                " ON CONFLICT (key) DO UPDATE SET value_json = excluded.value_json",
+                [key, to_json(value)],
+            )
 
     def _add_groups(self, judged: Sequence[tuple[Group, Sequence[Verdict]]]) -> int:
         now = time.time()

@@ -186,9 +186,7 @@ def test_a_server_that_is_not_there_is_named():
         port = free.getsockname()[1]
     gone = Server.__new__(Server)
     gone.url = f"http://127.0.0.1:{port}/v1"
-    with pytest.raises(
-        EngineError, match=rf"127\.0\.0\.1:{port}/v1: it cannot be reached; start the server"
-    ):
+    with pytest.raises(EngineError, match=rf"127\.0\.0\.1:{port}/v1: it cannot be reached; start the server"):
         engine_at(gone, retries=0)
     with pytest.raises(EngineError, match=r"set engine\.openai\.base_url"):
         make_engine(EngineSettings(kind="openai"), fetch_model("tiny-random"))

@@ -1,5 +1,6 @@
 """Commands about this machine: doctor, bench, models."""
 
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -10,7 +11,18 @@ import typer
 
 from experiments.commands.runs import JsonOption, QuietOption
 
-BENCHMARKS = ("sandbox", "engine", "store", "space", "learner", "grpo", "ranks", "ahead", "rollout")
+BENCHMARKS = (
+    "sandbox",
+    "engine",
+    "store",
+    "space",
+    "learner",
+    "grpo",
+    "ranks",
+    "ahead",
+    "rollout",
+    "scaling",
+)
 SIZED = ("store", "space")  # by attempts
 
 
@@ -30,7 +42,7 @@ def doctor(as_json: JsonOption = False) -> None:
 def bench(
     name: Annotated[
         str,
-        typer.Argument(help="sandbox, engine, store, space, learner, grpo, ranks, ahead, rollout or all."),
+        typer.Argument(help=f"{', '.join(BENCHMARKS)} or all."),
     ],
     attempts: Annotated[
         int | None, typer.Option(min=1000, help="How many attempts to measure with, for store and space.")
@@ -38,7 +50,7 @@ def bench(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure one part against a named baseline, both in this run.
+    """Measure one part against a named baseline, both in this run; scaling: each part against its actors.
 
     \b
     Examples:
@@ -59,7 +71,8 @@ def bench(
         module = importlib.import_module(f"experiments.benchmarks.{one}")
         if not (quiet or as_json):
             print(f"{one}: {(module.__doc__ or '').strip().splitlines()[0]}", file=sys.stderr, flush=True)
-        results[one] = module.run(**sized)
+        with contextlib.redirect_stdout(sys.stderr):  # Ray prints warnings about many actors
+            results[one] = module.run(**sized)
         if not as_json:
             print("\n".join([one, *(f"  {key:<34} {_figure(value)}" for key, value in results[one].items())]))
     if as_json:
