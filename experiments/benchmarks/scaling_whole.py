@@ -39,6 +39,9 @@ class WatchedRuntime:
         self.kind = runtime.kind
         self._runtime, self._spent = runtime, spent
 
+    def reserve(self, settings: RunSettings) -> None:
+        self._runtime.reserve(settings)
+
     def spawn(self, name: str, cls: Callable[..., Any], *args: Any, calls: int = 1) -> Role:
         return self._runtime.spawn(name, cls, *args, calls=calls)
 
