@@ -19,6 +19,7 @@ from actors.collecting import Pipeline, Waits
 from actors.engines.base import Weights
 from actors.runtime import Pending
 from protocols.iteration import Play
+from protocols.settings import RunSettings
 
 
 def capacity(max_staleness: int, learned: int, begun: int) -> int:
@@ -42,6 +43,8 @@ class Rounds(Protocol):
 
     def take_proposals(self, round: int, pending: Pending) -> None: ...
 
+    def late_proposals(self, late: int) -> None: ...
+
     def plan(self, round: int) -> Sequence[Play]: ...
 
     def further_plan(self, round: int) -> Sequence[Play]: ...
@@ -52,7 +55,7 @@ class Rounds(Protocol):
 
 
 class Ahead:
-    """Rounds `first` to `last`, collected ahead of whoever calls `wait_for`.
+    """The rounds from `first` on, collected ahead of whoever calls `wait_for`.
 
     Args:
         make_pipeline: given what to call with the round of every batch that was admitted.
@@ -63,11 +66,10 @@ class Ahead:
         arena: Rounds,
         make_pipeline: Callable[[Callable[[int], None]], Pipeline],
         first: int,
-        last: int,
-        max_staleness: int,
-        batch_groups: int,
+        settings: RunSettings,
     ) -> None:
-        self._arena, self._last, self._staleness, self._size = arena, last, max_staleness, batch_groups
+        self._arena, self._last, self._staleness = arena, settings.rounds, settings.max_staleness
+        self._size, self._patience_s = settings.solver.batch_groups, settings.proposer.deadline_s
         self._pipeline = make_pipeline(self._done)
         self._begun = self._learned = self._collected = first - 1
         self._open: Counter[int] = Counter()  # by round what is still to come: its plan, its batches
@@ -158,10 +160,15 @@ class Ahead:
         if pending is None:
             self._plan(round)
         else:
-            self._proposing = (round, pending)
+            self._proposing, self._asked, self._late = (round, pending), time.monotonic(), 0
 
     def _take_proposals(self) -> None:
-        if self._proposing is None or self._proposing[1] not in self._pipeline.also_ended:
+        if self._proposing is None:
+            return
+        if self._proposing[1] not in self._pipeline.also_ended:
+            if time.monotonic() - self._asked > self._patience_s:
+                self._asked, self._late = time.monotonic(), self._late + 1
+                self._arena.late_proposals(self._late)
             return
         round, pending = self._proposing
         self._proposing = None

@@ -33,10 +33,11 @@ from actors.engines.replicas import Replicas
 from actors.engines.serving import ServedEngine, calls_at_once
 from actors.learner import learner_of
 from actors.proposer import Proposer
-from actors.runtime import Pending, Runtime, start_runtime
+from actors.runtime import Pending, Role, Runtime, start_runtime
 from actors.solver import Solver
 from actors.verifier import Judged, Verifier
 from memory.checkpoints import weights_checksum
+from protocols.errors import DeadlineError
 from protocols.iteration import Play
 from protocols.records import Book, Evaluation, Group
 from protocols.settings import RunSettings
@@ -152,8 +153,7 @@ class Arena:
         def pipeline(admitted: Callable[[int], None]) -> Pipeline:
             return self._pipeline(in_order=False, admitted=admitted)
 
-        size = settings.solver.batch_groups
-        ahead = Ahead(self, pipeline, first, settings.rounds, settings.max_staleness, size)
+        ahead = Ahead(self, pipeline, first, settings)
         try:
             for round in range(first, settings.rounds + 1):
                 started = time.time()
@@ -184,11 +184,25 @@ class Arena:
         return self._proposer.submit("propose", asks, self._policy(self._settings.proposer.policy))
 
     def take_proposals(self, round: int, pending: Pending) -> None:
-        reason = f"the proposals of round {round}"
-        proposals = pending.result(self._settings.proposer.deadline_s, reason)
+        deadline = self._settings.proposer.deadline_s
+        proposals = self._await(self._proposer, pending, deadline, f"the proposals of round {round}")
         facts = self._ask("admit_proposals", round, proposals)
         self._stage(round, "proposer", "propose", self._proposals_began, facts)
         self._notify("proposals", {"round": round, **facts})
+
+    def late_proposals(self, late: int) -> None:
+        """They did not come in time, for the `late`th time: the proposer has to do them over.
+
+        Raises:
+            DeadlineError: too often.
+        """
+        deadline = self._settings.proposer.deadline_s
+        if late > self._settings.runtime.restarts:
+            raise DeadlineError(
+                f"proposer.propose: no answer after {deadline:.0f} s, {late} times; raise "
+                "proposer.deadline_s or look at its log"
+            )
+        self._proposer.replace()
 
     def plan(self, round: int) -> Sequence[Play]:
         return self._ask("plan", round, self.policy().version)
@@ -261,14 +275,10 @@ class Arena:
         if self._settings.runtime.layout == "colocated":
             self._engine.call("sleep", deadline_s=self._settings.engine.deadline_s, reason="it to sleep")
         started = time.time()
-        update, weights = self._learner.call(
-            "learn",
-            samples,
-            version,
-            round,
-            deadline_s=self._settings.learner.deadline_s,
-            reason=f"update {version} on {len(samples)} samples",
-        )
+        learning = self._learner.submit("learn", samples, version, round)
+        deadline = self._settings.learner.deadline_s
+        why = f"update {version} on {len(samples)} samples"
+        update, weights = self._await(self._learner, learning, deadline, why)
         self._ask("admit_update", update, samples)
         self._stage(round, "learner", "learn", started, {"samples": len(samples), "tokens": update.tokens})
         self._publish(weights)
@@ -287,9 +297,9 @@ class Arena:
     def _restore(self) -> Weights:
         """The weights of the newest version in the store, on the learner and on the engine."""
         version = self._ask("policy_version")
-        weights = self._learner.call(
-            "restore", version, deadline_s=self._settings.learner.deadline_s, reason=f"version {version}"
-        )
+        restoring = self._learner.submit("restore", version)
+        deadline = self._settings.learner.deadline_s
+        weights = self._await(self._learner, restoring, deadline, f"version {version}")
         self._publish(weights)
         return weights
 
@@ -343,7 +353,22 @@ class Arena:
             )
 
     def _ask(self, method: str, *args: Any) -> Any:
-        return self._curator.call(method, *args, deadline_s=CURATOR_DEADLINE_S, reason=f"curator.{method}")
+        asked = self._curator.submit(method, *args)
+        return self._await(self._curator, asked, CURATOR_DEADLINE_S, f"curator.{method}")
+
+    def _await(self, role: Role, pending: Pending, deadline_s: float, reason: str) -> Any:
+        """The call's result. A role that does not answer in time is ended and constructed again, and does
+        over what it was asked, as often as `runtime.restarts` allows.
+
+        Raises:
+            DeadlineError: it never answered.
+        """
+        for left in reversed(range(self._settings.runtime.restarts + 1)):
+            if self._runtime.wait([pending], deadline_s):
+                break
+            if left:
+                role.replace()
+        return pending.result(1.0, reason)
 
     def _stage(self, round: int, role: str, stage: str, started: float, facts: dict[str, Any]) -> None:
         self._ask("add_stage", round, role, stage, started, time.time() - started, facts)
