@@ -55,6 +55,10 @@ class Echo:
     def describe(self):
         return {"name": self.name}
 
+    def serve(self, weights):
+        self.generate([], weights)
+        return self.name
+
 
 def requests_of(groups: int, size: int = 2) -> list[Request]:
     return [
@@ -112,6 +116,9 @@ def test_an_engine_that_hangs_is_ended_and_asked_again(tmp_path):
         began = time.monotonic()
         assert {one.text for one in ask(Replicas([hanging], 2), requests_of(2), deadline_s=5)} == {"e0"}
         assert time.monotonic() - began < 50
+        slow = runtime.spawn("engine-0", Echo, "e0", str(tmp_path / "n"), "hang")
+        other = runtime.spawn("engine-1", Echo, "e1")
+        Replicas([other, slow], 2).call("serve", WEIGHTS, deadline_s=5, reason="a version to be loaded")
         always = runtime.spawn("engine-1", Hanging)
         with pytest.raises(DeadlineError, match=r"engine-1\.generate: no answer after"):
             ask(Replicas([always], 1), requests_of(1), deadline_s=2)

@@ -27,10 +27,24 @@ class Replicas:
         if method == "generate":
             requests, weights = args
             return self._generate(requests, weights, deadline_s, reason)
-        roles = self._roles[:1] if method == "describe" else self._roles
-        pending = [role.submit(method, *args) for role in roles]
-        answers = [one.result(deadline_s, reason) for one in pending]
-        return answers[0]
+        answers: list[Any] = []
+        roles = self._roles[:1] if method == "describe" else list(self._roles)
+        cause: EngineError | DeadlineError | None = None
+        for _ in range(self._retries + 1):
+            asked = [(role, role.submit(method, *args)) for role in roles]
+            roles = []
+            for role, pending in asked:
+                try:
+                    answers.append(pending.result(deadline_s, reason))
+                except DeadlineError as error:
+                    role.replace()
+                    roles, cause = [*roles, role], error
+                except RoleLostError as error:
+                    self._leave_out(role, error)
+            if not roles and answers:
+                return answers[0]
+        assert cause is not None
+        raise cause
 
     def _generate(
         self, requests: Sequence[Request], weights: Weights, deadline_s: float, reason: str
@@ -52,14 +66,18 @@ class Replicas:
                     role.replace()
                     parts, cause = [*parts, part], error
                 except RoleLostError as error:
-                    if len(self._roles) == 1:
-                        raise
-                    self._roles = [other for other in self._roles if other is not role]
+                    self._leave_out(role, error)
                     parts, cause = [*parts, part], error
             if not parts:
                 return [found[i] for i in range(len(requests))]
         assert cause is not None
         raise cause
+
+    def _leave_out(self, role: Role, error: RoleLostError) -> None:
+        """Go on without a role that is lost for good, as long as there are others."""
+        if len(self._roles) == 1:
+            raise error
+        self._roles = [other for other in self._roles if other is not role]
 
 
 def spread(prompts: Sequence[Any], shares: int) -> list[list[int]]:
