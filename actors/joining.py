@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RETRY_S = 0.5
 #: Ray sets this for the process of a submitted job, whose working directory is on all nodes already.
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+TOKEN = "the cluster asks for a token; copy its head's ~/.ray/auth_token here and set RAY_AUTH_MODE=token"
 REMEDY = "check the address, or set runtime.kind=inline"
 
 
@@ -68,17 +69,18 @@ def connect(settings: RuntimeSettings) -> None:
     else:
         require_answer(settings.address, settings.start_deadline_s)
     try:
-        with environment(settings.upload) as runtime_env:
+        with environment(settings.upload) as runtime_env, _own_signals():
             # "local" and not None, which would join whatever RAY_ADDRESS names.
-            with _own_signals():
-                ray.init(address=settings.address or "local", runtime_env=runtime_env, **options)
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+            ray.init(address=settings.address or "local", runtime_env=runtime_env, **options)
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise SettingError(refusal(settings.address, error)) from None
 
 
 def refusal(address: str | None, error: Exception) -> str:
     """One line for what Ray raised when it could not be joined or started."""
     text = " ".join(str(error).split())
+    if type(error).__name__ == "AuthenticationError" or "AuthToken" in text:
+        return f"runtime.address {address}: {TOKEN}"
     versions = re.findall(r"Ray: (\S+) Python: (\S+)", text)
     if "ersion mismatch" in text and len(versions) == 2:
         theirs, ours = (f"Ray {ray} on Python {python}" for ray, python in versions)
@@ -118,6 +120,8 @@ def require_answer(address: str, deadline_s: float) -> None:
             f"runtime.address {address}: something listens there, but gave no answer as a Ray cluster within "
             f"{deadline_s:.0f} s (runtime.start_deadline_s); {REMEDY}"
         ) from None
+    if "AuthToken" in done.stderr or "AuthenticationError" in done.stderr:
+        raise SettingError(f"runtime.address {address}: {TOKEN}")
     if done.returncode and "ersion mismatch" not in done.stderr:  # that one is told better by joining
         raise SettingError(
             f"runtime.address {address}: something listens there, but it is no Ray cluster; {REMEDY}"

@@ -144,7 +144,7 @@ def _join(address: str) -> Any:
         raise SettingError(
             f"--address {address}: Ray Client cannot be imported ({error}); pip install 'taskspace[cluster]'"
         ) from None
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise SettingError(refusal(address, error)) from None
     return ray
 

@@ -34,7 +34,7 @@ class RuntimeSettings(Section):
     def _an_address_is_rays(self) -> "RuntimeSettings":
         if self.kind == "inline" and self.address is not None:
             raise SettingError(
-                f"setting runtime.kind: inline runs in one process and joins no cluster, but "
-                f"runtime.address is {self.address}; write --set runtime.kind=ray, or --set runtime.address=null"
+                "setting runtime.kind: inline runs in one process and joins no cluster, but runtime.address "
+                f"is {self.address}; write --set runtime.kind=ray, or --set runtime.address=null"
             )
         return self

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -28,7 +29,10 @@ def free_port() -> int:
 class Nodes:
     """A head and further nodes; `address` joins it, `outside` is its Ray Client's, `dashboard` its jobs'."""
 
-    def __init__(self, dashboard: bool = False, client: bool = False, **head: float) -> None:
+    def __init__(
+        self, dashboard: bool = False, client: bool = False, auth: str = "disabled", **head: float
+    ) -> None:
+        self._auth = auth
         self.folder = Path(tempfile.mkdtemp(prefix="ts-ray-", dir="/tmp"))  # short: sockets lie in it
         self.folder.chmod(0o755)
         self.address = f"127.0.0.1:{free_port()}"
@@ -49,7 +53,7 @@ class Nodes:
         """Another node; returns the process id of its `ray start`."""
         return self._start([f"--address={self.address}"], resources)
 
-    def _start(self, more: list[str], resources: dict[str, float], **env: str) -> int:
+    def _start(self, more: list[str], resources: dict[str, float]) -> int:
         cpus = resources.pop("num_cpus", 4)
         command = [
             sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--num-cpus={cpus:g}",
@@ -58,7 +62,12 @@ class Nodes:
         ]  # fmt: skip
         # Another directory, and nothing of this checkout on the path: as on another machine.
         env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "RAY_ADDRESS")}
-        env |= {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": os.environ.get("RAY_TEST_EXTRA", "")}
+        env |= {
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_AUTH_MODE": self._auth,
+            "PYTHONPATH": os.environ.get("RAY_TEST_EXTRA", ""),
+        }
+        env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"  # as in an activated environment
         log = (self.folder / f"node-{len(self._processes)}.log").open("wb")
         process = subprocess.Popen(
             command, cwd=self.folder, env=env, stdout=log, stderr=log, start_new_session=True
@@ -70,7 +79,7 @@ class Nodes:
     def _until_alive(self, count: int, log: str) -> None:
         ends = time.monotonic() + 90
         while time.monotonic() < ends:
-            if b"This will run forever" in Path(log).read_bytes() or b"--block" in Path(log).read_bytes():
+            if b"will now block forever" in Path(log).read_bytes():
                 return
             if self._processes[-1].poll() is not None:
                 break
@@ -94,8 +103,8 @@ class Nodes:
 
 
 @contextlib.contextmanager
-def nodes(dashboard: bool = False, client: bool = False, **head: float) -> Iterator[Nodes]:
-    made = Nodes(dashboard, client, **head)
+def nodes(**options: Any) -> Iterator[Nodes]:
+    made = Nodes(**options)
     try:
         yield made
     finally:
