@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from experiments import memory_use
+from experiments import accelerators, cluster, memory_use
 from experiments.progress import downloading
 from protocols.errors import SettingError, StoreError
 from protocols.recipes import recipe
@@ -112,17 +112,37 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path) -> None:
     for notice in domain.notices:
         print(notice, file=sys.stderr)
     parameters = parameters_of(model_path)
-    check_memory(parameters, memory_use.available())
+    check_machines(settings, parameters, model_path)
     free = shutil.disk_usage(nearest_existing(runs_dir)).free
     check_disk(settings, parameters, free, runs_dir)
 
 
-def check_memory(parameters: int, available: int) -> None:
-    """Raises:
-    SettingError: the run would not fit into `available` bytes.
+def check_machines(settings: RunSettings, parameters: int, model_path: Path) -> None:
+    """GPUs and memory: of the cluster that the run goes to, else of this machine.
+
+    Raises:
+        SettingError: the cluster cannot be joined, a GPU is missing, or something does not fit.
     """
+    if settings.runtime.address is not None:
+        nodes = cluster.nodes(settings.runtime)
+        accelerators.check(settings, parameters, model_path, None, nodes)
+        return
+    gpus = accelerators.gpus_here() if accelerators.may_use_gpu(settings) else []
+    accelerators.check(settings, parameters, model_path, gpus, None)
     # bf16 copy in the engine (2), weights, gradients and two moments in the learner (4 x 4)
-    needed = parameters * 18 + PROCESSES_BYTES
+    width = sum(
+        size
+        for role, size in (("engine", 2), ("learner", 16))
+        if not accelerators.on_gpu(settings, role, bool(gpus))
+    )
+    check_memory(parameters, memory_use.available(), width)
+
+
+def check_memory(parameters: int, available: int, width: int = 18) -> None:
+    """Raises:
+    SettingError: `width` bytes a parameter would not fit into `available` bytes.
+    """
+    needed = parameters * width + PROCESSES_BYTES
     if needed > available:
         raise SettingError(
             f"memory: about {needed / 1e9:.1f} GB are needed and {available / 1e9:.1f} GB are free; "
