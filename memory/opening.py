@@ -1,6 +1,7 @@
 """Opening run databases: settings of connections, migrations, the folder lock, errors in plain words."""
 
 import os
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -65,7 +66,7 @@ class FolderLock:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(blocking=False)
-            path.write_text(f"{os.getpid()}\n")
+            path.write_text(f"{os.getpid()} on {socket.gethostname()}\n")
         except Timeout:
             holder = path.read_text(errors="replace").strip() or "unknown"
             raise StoreError(

@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from protocols.errors import SettingError
 from protocols.section import Section
 
 
@@ -11,7 +12,7 @@ class RuntimeSettings(Section):
     kind: Literal["ray", "inline"] = "ray"
     """`ray`: every role is an actor. `inline`: the same roles in one process without Ray."""
     address: str | None = None
-    """A running Ray cluster: `auto` or HOST:PORT. None starts one on this machine."""
+    """A running Ray cluster: `auto` (on one of its nodes) or HOST:PORT. None starts one on this machine."""
     object_store_mb: int = Field(128, ge=80)
     """Shared memory of a Ray started here."""
     restarts: int = Field(3, ge=0)
@@ -28,3 +29,12 @@ class RuntimeSettings(Section):
     """Longest wait for the cluster to answer, and for what the actors ask for to be free."""
     upload: bool = False
     """Send this code to every node; without it, each has the same version installed."""
+
+    @model_validator(mode="after")
+    def _an_address_is_rays(self) -> "RuntimeSettings":
+        if self.kind == "inline" and self.address is not None:
+            raise SettingError(
+                "setting runtime.kind: inline runs in one process and joins no cluster, but runtime.address "
+                f"is {self.address}; write --set runtime.kind=ray, or --set runtime.address=null"
+            )
+        return self

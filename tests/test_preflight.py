@@ -19,7 +19,7 @@ def test_memory_is_refused_just_below_the_need_and_taken_at_it() -> None:
     preflight.check_memory(135_000_000, needed)
     with pytest.raises(SettingError, match=r"memory: about 3\.9 GB"):
         preflight.check_memory(135_000_000, needed - 1)
-    preflight.check_memory(135_000_000, needed - 14 * 135_000_000, adapters=True)
+    preflight.check_memory(135_000_000, needed - 14 * 135_000_000, width=4)
 
 
 def test_a_full_disk_is_refused_and_more_rounds_need_more(tmp_path: Path) -> None:

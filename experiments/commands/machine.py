@@ -26,17 +26,23 @@ BENCHMARKS = (
 SIZED = ("store", "space")  # by attempts
 
 
-def doctor(as_json: JsonOption = False) -> None:
-    """Say what this machine offers: versions, cores, memory, isolation layers, models, browser.
+def doctor(
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster to look at, too; RAY_ADDRESS by default.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what this machine offers: versions, cores, memory, vLLM, isolation layers, models, browser.
 
     \b
     Examples:
       taskspace doctor
       taskspace doctor --json
+      taskspace doctor --address auto
     """
     from experiments import doctor as examination
 
-    print(examination.as_json() if as_json else examination.as_text())
+    print(examination.as_json(address) if as_json else examination.as_text(address))
 
 
 def bench(

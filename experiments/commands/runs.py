@@ -23,6 +23,10 @@ def run(
     name: Annotated[str | None, typer.Option(help="Name of the run folder.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything that is drawn.")] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="A Ray cluster: auto or HOST:PORT on one of its nodes, ray://HOST:PORT elsewhere."),
+    ] = None,
     ui: Annotated[bool, typer.Option("--ui/--no-ui", help="Show the run in a browser page.")] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -38,13 +42,26 @@ def run(
       taskspace run quickstart --seed 2 --ui --set rounds=5
       taskspace run my.yaml --set solver.sampling.temperature=0.7 --name warm
       taskspace run --resume runs/warm
+      taskspace run quickstart --address auto --runs /shared/runs
+      taskspace run quickstart --address ray://head:10001
     """
+    from experiments import on_head
     from experiments import runs as launch
     from protocols.errors import SettingError
 
     overrides = list(set_ or [])
     if seed is not None:
         overrides.append(f"seed={seed}")
+    if address is not None and on_head.is_outside(address):
+        if ui:
+            raise SettingError(f"--ui: {address} runs it on the head; start taskspace ui there")
+        options = {"--runs": runs, "--name": name, "--resume": resume}
+        arguments = [*([preset] if preset else []), *(f"--set={one}" for one in overrides)]
+        arguments += [f"{key}={value}" for key, value in options.items() if value is not None]
+        arguments += [flag for flag, given in (("--quiet", quiet), ("--json", as_json)) if given]
+        raise typer.Exit(on_head.run(address, arguments))
+    if address is not None:  # in front: --set runtime.kind=inline is then refused, not passed over
+        overrides = ["runtime.kind=ray", f"runtime.address={json.dumps(address)}", *overrides]
     if resume is not None:
         prepared = launch.resume(launch.find(resume, runs), preset, overrides)
     elif preset is not None:
