@@ -40,6 +40,8 @@ class Rounds(Protocol):
 
     def begin_proposals(self, round: int) -> Pending | None: ...
 
+    def proposals_overdue(self) -> bool: ...
+
     def take_proposals(self, round: int, pending: Pending) -> None: ...
 
     def plan(self, round: int) -> Sequence[Play]: ...
@@ -161,7 +163,9 @@ class Ahead:
             self._proposing = (round, pending)
 
     def _take_proposals(self) -> None:
-        if self._proposing is None or self._proposing[1] not in self._pipeline.also_ended:
+        if self._proposing is None:
+            return
+        if self._proposing[1] not in self._pipeline.also_ended and not self._arena.proposals_overdue():
             return
         round, pending = self._proposing
         self._proposing = None

@@ -85,7 +85,8 @@ class RayRuntime:
         if place is not None:
             options["scheduling_strategy"] = place
         actor = f"{name}-{len(self._roles)}-{self._token}"
-        handle = self._ray.remote(Shell).options(name=actor, **options).remote(cls, *args)
+        shell: Any = type(kind.capitalize(), (Shell,), {})
+        handle = self._ray.remote(shell).options(name=actor, **options).remote(cls, *args)
         role = RayRole(name, actor)
         role.handle = handle  # keeps the actor alive: a name alone does not
         self._roles.append(role)
