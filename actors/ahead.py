@@ -41,9 +41,9 @@ class Rounds(Protocol):
 
     def begin_proposals(self, round: int) -> Pending | None: ...
 
-    def take_proposals(self, round: int, pending: Pending) -> None: ...
+    def proposals_overdue(self) -> bool: ...
 
-    def late_proposals(self, late: int) -> None: ...
+    def take_proposals(self, round: int, pending: Pending) -> None: ...
 
     def plan(self, round: int) -> Sequence[Play]: ...
 
@@ -69,7 +69,7 @@ class Ahead:
         settings: RunSettings,
     ) -> None:
         self._arena, self._last, self._staleness = arena, settings.rounds, settings.max_staleness
-        self._size, self._patience_s = settings.solver.batch_groups, settings.proposer.deadline_s
+        self._size = settings.solver.batch_groups
         self._pipeline = make_pipeline(self._done)
         self._begun = self._learned = self._collected = first - 1
         self._open: Counter[int] = Counter()  # by round what is still to come: its plan, its batches
@@ -160,15 +160,12 @@ class Ahead:
         if pending is None:
             self._plan(round)
         else:
-            self._proposing, self._asked, self._late = (round, pending), time.monotonic(), 0
+            self._proposing = (round, pending)
 
     def _take_proposals(self) -> None:
         if self._proposing is None:
             return
-        if self._proposing[1] not in self._pipeline.also_ended:
-            if time.monotonic() - self._asked > self._patience_s:
-                self._asked, self._late = time.monotonic(), self._late + 1
-                self._arena.late_proposals(self._late)
+        if self._proposing[1] not in self._pipeline.also_ended and not self._arena.proposals_overdue():
             return
         round, pending = self._proposing
         self._proposing = None

@@ -33,11 +33,10 @@ from actors.engines.replicas import Replicas
 from actors.engines.serving import ServedEngine, calls_at_once
 from actors.learner import learner_of
 from actors.proposer import Proposer
-from actors.runtime import Pending, Role, Runtime, start_runtime
+from actors.runtime import Pending, Role, Runtime, insist, start_runtime
 from actors.solver import Solver
 from actors.verifier import Judged, Verifier
 from memory.checkpoints import weights_checksum
-from protocols.errors import DeadlineError
 from protocols.iteration import Play
 from protocols.records import Book, Evaluation, Group
 from protocols.settings import RunSettings
@@ -126,8 +125,9 @@ class Arena:
         self._verifiers = [
             runtime.spawn(f"verifier-{i}", Verifier, settings) for i in range(settings.verifier.replicas)
         ]
-        layers = self._verifiers[0].call(
-            "layers", deadline_s=settings.verifier.deadline_s, reason="the sandbox to start"
+        deadline = settings.verifier.deadline_s
+        layers = self._insist(
+            self._verifiers[0], "layers", deadline_s=deadline, reason="the sandbox to start"
         )
         described = engine.call("describe", deadline_s=settings.engine.deadline_s, reason="it to start")
         facts = {"runtime": runtime.kind, "engine": described["name"], "engine_why": described["why"]}
@@ -180,29 +180,32 @@ class Arena:
         if not asks:
             return None
         self._check_stop()
-        self._proposals_began = time.time()
-        return self._proposer.submit("propose", asks, self._policy(self._settings.proposer.policy))
+        self._proposals_began = time.monotonic()
+        self._asked_for = asks, self._policy(self._settings.proposer.policy)
+        return self._proposer.submit("propose", *self._asked_for)
+
+    def proposals_overdue(self) -> bool:
+        return time.monotonic() - self._proposals_began > self._proposals_deadline_s
 
     def take_proposals(self, round: int, pending: Pending) -> None:
-        deadline = self._settings.proposer.deadline_s
-        proposals = self._await(self._proposer, pending, deadline, f"the proposals of round {round}")
+        proposals = self._insist(
+            self._proposer,
+            "propose",
+            *self._asked_for,
+            deadline_s=self._proposals_deadline_s,
+            reason=f"the proposals of round {round}",
+            begun=(pending, self._proposals_began),
+        )
         facts = self._ask("admit_proposals", round, proposals)
-        self._stage(round, "proposer", "propose", self._proposals_began, facts)
+        began = time.time() - (time.monotonic() - self._proposals_began)
+        self._stage(round, "proposer", "propose", began, facts)
         self._notify("proposals", {"round": round, **facts})
 
-    def late_proposals(self, late: int) -> None:
-        """They did not come in time, for the `late`th time: the proposer has to do them over.
-
-        Raises:
-            DeadlineError: too often.
-        """
-        deadline = self._settings.proposer.deadline_s
-        if late > self._settings.runtime.restarts:
-            raise DeadlineError(
-                f"proposer.propose: no answer after {deadline:.0f} s, {late} times; raise "
-                "proposer.deadline_s or look at its log"
-            )
-        self._proposer.replace()
+    @property
+    def _proposals_deadline_s(self) -> float:
+        """The proposer itself works round engines that hang, as often as they may be started again."""
+        settings = self._settings
+        return (settings.proposer.deadline_s + 60) * (1 + settings.runtime.restarts)
 
     def plan(self, round: int) -> Sequence[Play]:
         return self._ask("plan", round, self.policy().version)
@@ -275,10 +278,15 @@ class Arena:
         if self._settings.runtime.layout == "colocated":
             self._engine.call("sleep", deadline_s=self._settings.engine.deadline_s, reason="it to sleep")
         started = time.time()
-        learning = self._learner.submit("learn", samples, version, round)
-        deadline = self._settings.learner.deadline_s
-        why = f"update {version} on {len(samples)} samples"
-        update, weights = self._await(self._learner, learning, deadline, why)
+        update, weights = self._insist(
+            self._learner,
+            "learn",
+            samples,
+            version,
+            round,
+            deadline_s=self._settings.learner.deadline_s,
+            reason=f"update {version} on {len(samples)} samples",
+        )
         self._ask("admit_update", update, samples)
         self._stage(round, "learner", "learn", started, {"samples": len(samples), "tokens": update.tokens})
         self._publish(weights)
@@ -297,9 +305,13 @@ class Arena:
     def _restore(self) -> Weights:
         """The weights of the newest version in the store, on the learner and on the engine."""
         version = self._ask("policy_version")
-        restoring = self._learner.submit("restore", version)
-        deadline = self._settings.learner.deadline_s
-        weights = self._await(self._learner, restoring, deadline, f"version {version}")
+        weights = self._insist(
+            self._learner,
+            "restore",
+            version,
+            deadline_s=self._settings.learner.deadline_s,
+            reason=f"version {version}",
+        )
         self._publish(weights)
         return weights
 
@@ -353,22 +365,12 @@ class Arena:
             )
 
     def _ask(self, method: str, *args: Any) -> Any:
-        asked = self._curator.submit(method, *args)
-        return self._await(self._curator, asked, CURATOR_DEADLINE_S, f"curator.{method}")
+        reason = f"curator.{method}"
+        return self._insist(self._curator, method, *args, deadline_s=CURATOR_DEADLINE_S, reason=reason)
 
-    def _await(self, role: Role, pending: Pending, deadline_s: float, reason: str) -> Any:
-        """The call's result. A role that does not answer in time is ended and constructed again, and does
-        over what it was asked, as often as `runtime.restarts` allows.
-
-        Raises:
-            DeadlineError: it never answered.
-        """
-        for left in reversed(range(self._settings.runtime.restarts + 1)):
-            if self._runtime.wait([pending], deadline_s):
-                break
-            if left:
-                role.replace()
-        return pending.result(1.0, reason)
+    def _insist(self, role: Role, method: str, *args: Any, **how: Any) -> Any:
+        """Call a role; where it hangs, it is replaced and asked again."""
+        return insist(role, method, *args, again=self._settings.runtime.restarts, **how)
 
     def _stage(self, round: int, role: str, stage: str, started: float, facts: dict[str, Any]) -> None:
         self._ask("add_stage", round, role, stage, started, time.time() - started, facts)

@@ -5,7 +5,8 @@
 Batches move on independently of each other, each when it is done; with `in_order` they are admitted in the
 order in which they were offered, so that equal runs stay equal. Nothing new is played while the verifiers'
 queues are full. A role that does not answer in time is ended and constructed again, and what it was asked is
-asked again. Not here: what is played (the curator), and when a round may begin (`ahead`).
+asked again; what a role was asked that is lost for good, others of its kind are asked. Not here: what is
+played (the curator), and when a round may begin (`ahead`).
 """
 
 import itertools
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from actors.engines.base import Weights
 from actors.runtime import Pending, Role, Runtime
 from actors.verifier import Judged
-from protocols.errors import DeadlineError
+from protocols.errors import DeadlineError, RoleLostError
 from protocols.iteration import Play
 from protocols.records import Group
 from protocols.settings import RunSettings
@@ -56,6 +57,7 @@ class Pipeline:
     """See above. One thread uses it; several pipelines may share the same roles.
 
     Args:
+        solvers, verifiers: those that are lost are taken out.
         played, admit: told of a batch whose groups, whose verdicts have come.
     """
 
@@ -63,8 +65,8 @@ class Pipeline:
         self,
         runtime: Runtime,
         settings: RunSettings,
-        solvers: Sequence[Role],
-        verifiers: Sequence[Role],
+        solvers: list[Role],
+        verifiers: list[Role],
         played: Callable[[Batch], None],
         admit: Admit,
         in_order: bool,
@@ -96,8 +98,8 @@ class Pipeline:
     def offer(self, plays: Sequence[Play], weights: Weights) -> None:
         """Begin to play a batch under these weights."""
         role = _least_busy(self._solvers, self._playing)
-        pending = role.submit("play", plays, weights)
-        self._playing.append(Batch(next(self._numbers), plays, weights, pending, role))
+        batch = Batch(next(self._numbers), plays, weights, role.submit("play", plays, weights), role)
+        self._playing.append(batch)
 
     def drain(self) -> None:
         """Until everything that was offered is admitted."""
@@ -118,10 +120,13 @@ class Pipeline:
         self._count_waits(time.monotonic() - began, why)
         self.also_ended = [pending for pending in ended if pending is also]
         for batch in [by_pending[id(pending)] for pending in ended if pending is not also]:
-            if batch in self._playing:
-                self._take_groups(batch)
-            else:
-                self._take_verdicts(batch)
+            try:
+                if batch in self._playing:
+                    self._take_groups(batch)
+                else:
+                    self._take_verdicts(batch)
+            except RoleLostError as error:
+                self._pass_on(batch, error)
         self._judge()
         self._admit()
         for batch in [*self._playing, *self._judging]:
@@ -142,10 +147,8 @@ class Pipeline:
             if sum(batch.role is role for batch in self._judging) >= self._settings.verifier.queue:
                 return
             batch = self._played.popleft()
-            tasks = {play.task.id: play.task for play in batch.plays}
-            batch.role, batch.asked, batch.late = role, time.monotonic(), 0
-            batch.pending = role.submit("judge", batch.groups, tasks)
             self._judging.append(batch)
+            self._ask(batch, role)
 
     def _take_verdicts(self, batch: Batch) -> None:
         judged, seconds = batch.pending.result(1.0, "verdicts that have come")
@@ -157,6 +160,26 @@ class Pipeline:
             number = self._next if self._in_order else min(self._ready)
             self._tell_admitted(*self._ready.pop(number))
             self._next += 1
+
+    def _ask(self, batch: Batch, role: Role) -> None:
+        """Have this role do the batch's next step."""
+        batch.role, batch.asked, batch.late = role, time.monotonic(), 0
+        if batch in self._playing:
+            batch.pending = role.submit("play", batch.plays, batch.weights)
+        else:
+            tasks = {play.task.id: play.task for play in batch.plays}
+            batch.pending = role.submit("judge", batch.groups, tasks)
+
+    def _pass_on(self, batch: Batch, error: RoleLostError) -> None:
+        """Have another role of its kind do what a lost one was asked, unless there is none."""
+        roles, batches = (
+            (self._solvers, self._playing) if batch in self._playing else (self._verifiers, self._judging)
+        )
+        others = [role for role in roles if role is not batch.role]
+        if error.role != batch.role.name or not others:
+            raise error
+        roles[:] = others
+        self._ask(batch, _least_busy(roles, batches))
 
     # ---- waiting ----
 
@@ -176,10 +199,11 @@ class Pipeline:
             raise DeadlineError(
                 f"{batch.role.name}: no answer after {waited:.0f} s, {batch.late + 1} times, while waiting "
                 f"for {len(batch.plays)} {what} of round {batch.round}; raise the role's deadline_s or look "
-                "at its log"
+                "at its log",
+                batch.role.name,
             )
+        batch.role.replace(batch.asked)
         batch.late, batch.asked = batch.late + 1, time.monotonic()
-        batch.role.replace()
 
     def _count_waits(self, seconds: float, why: str) -> None:
         if not self._playing and why:

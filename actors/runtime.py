@@ -11,11 +11,13 @@ is idempotent. Not here: actors (`ray_runtime`) and where they are placed on a c
 """
 
 import contextlib
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
-from protocols.errors import TaskspaceError
+from protocols.errors import DeadlineError, TaskspaceError
 from protocols.runtime_settings import RuntimeSettings
 from protocols.settings import RunSettings
 
@@ -41,8 +43,42 @@ class Role(Protocol):
 
     def call(self, method: str, *args: Any, deadline_s: float, reason: str) -> Any: ...
 
-    def replace(self) -> None:
-        """End a role that hangs; it is constructed again, as after a death."""
+    def replace(self, asked: float = math.inf) -> None:
+        """End a role that hangs; it is constructed again, as after a death.
+
+        Args:
+            asked: when the call began that it did not answer (`time.monotonic`). A role that this process has
+                replaced since then is left alone: several calls may have hung with it.
+        """
+
+
+def insist(
+    role: Role,
+    method: str,
+    *args: Any,
+    deadline_s: float,
+    reason: str,
+    again: int,
+    begun: tuple[Pending, float] | None = None,
+) -> Any:
+    """A call's result. A role that does not answer in time is replaced and asked again, so often.
+
+    Args:
+        begun: the call, and when it was made (`time.monotonic`), where that was before.
+
+    Raises:
+        DeadlineError: it did not answer `again` + 1 times, or one that it waits for did not.
+        TaskspaceError: the role raised one.
+    """
+    while True:
+        pending, asked = begun or (role.submit(method, *args), time.monotonic())
+        try:
+            return pending.result(max(1.0, deadline_s - (time.monotonic() - asked)), reason)
+        except DeadlineError as error:
+            if error.role != role.name or not again:
+                raise
+        role.replace(asked)
+        again, begun = again - 1, None
 
 
 P = TypeVar("P", bound=Pending)
@@ -105,7 +141,7 @@ class InlineRole:
         with self._turn:
             return getattr(self.obj, method)(*args)
 
-    def replace(self) -> None:
+    def replace(self, asked: float = math.inf) -> None:
         return  # what hangs here, hangs in this very thread
 
 

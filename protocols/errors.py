@@ -29,7 +29,11 @@ class EngineError(TaskspaceError):
 
 
 class RoleLostError(EngineError):
-    """A role's actor died, and all its restarts are used up."""
+    """A role's actor died, and all its restarts are used up. `role` is its name."""
+
+    def __init__(self, message: str, role: str = "") -> None:
+        super().__init__(message)
+        self.role = role
 
 
 class SandboxError(TaskspaceError):
@@ -37,4 +41,9 @@ class SandboxError(TaskspaceError):
 
 
 class DeadlineError(TaskspaceError):
-    """A wait ran past its deadline. The message names who waited for what, and for how long."""
+    """A wait ran past its deadline. The message names who waited for what, and for how long; `role` is the
+    name of the role that did not answer."""
+
+    def __init__(self, message: str, role: str = "") -> None:
+        super().__init__(message)
+        self.role = role

@@ -48,7 +48,7 @@ class Working:
         value = [number] if method == "play" else ([number], 0.0)
         return Later(value, self.clock.now + self.ticks(number))
 
-    def replace(self) -> None:
+    def replace(self, asked: float = 0.0) -> None:
         self.replaced += 1
 
 

@@ -157,7 +157,7 @@ def test_kill_9_of_any_actor_at_random_moments(uninterrupted, tmp_path):
     while process.poll() is None and time.monotonic() < deadline:
         time.sleep(rng.uniform(1.0, 4.0))
         try:
-            actors = [p for p in family(process) if "ray::_Shell" in " ".join(p.cmdline()[:1])]
+            actors = [p for p in family(process) if "ray::" in " ".join(p.cmdline()[:1])]
         except psutil.NoSuchProcess:
             continue
         if actors and killed < 6:

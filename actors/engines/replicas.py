@@ -1,11 +1,12 @@
 """Several engine actors as one role: requests spread over them, a hanging or lost one worked around."""
 
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any
 
 from actors.engines.base import Completion, Request, Weights
 from actors.runtime import Pending, Role
-from protocols.errors import DeadlineError, EngineError, RoleLostError
+from protocols.errors import DeadlineError, RoleLostError
 from protocols.seeds import seed_of
 
 
@@ -27,21 +28,24 @@ class Replicas:
         if method == "generate":
             requests, weights = args
             return self._generate(requests, weights, deadline_s, reason)
+        return self._ask(method, args, deadline_s, reason)
+
+    def _ask(self, method: str, args: tuple[Any, ...], deadline_s: float, reason: str) -> Any:
+        """The first engine's answer, after all that are asked have answered."""
         answers: list[Any] = []
-        roles = self._roles[:1] if method == "describe" else list(self._roles)
-        cause: EngineError | DeadlineError | None = None
+        asked = self._roles[:1] if method == "describe" else self._roles
+        cause: DeadlineError | RoleLostError | None = None
         for _ in range(self._retries + 1):
-            asked = [(role, role.submit(method, *args)) for role in roles]
-            roles = []
-            for role, pending in asked:
+            began, pending = monotonic(), [(role, role.submit(method, *args)) for role in asked]
+            asked = []
+            for role, one in pending:
                 try:
-                    answers.append(pending.result(deadline_s, reason))
-                except DeadlineError as error:
-                    role.replace()
-                    roles, cause = [*roles, role], error
-                except RoleLostError as error:
-                    self._leave_out(role, error)
-            if not roles and answers:
+                    answers.append(one.result(deadline_s, reason))
+                except (DeadlineError, RoleLostError) as error:
+                    cause = error
+                    self._work_round(role, began, error)
+                    asked.append(role if role in self._roles else self._roles[0])
+            if not asked:
                 return answers[0]
         assert cause is not None
         raise cause
@@ -52,8 +56,9 @@ class Replicas:
         found: dict[int, Completion] = {}
         first = seed_of("replica", requests[0].id) if requests else 0
         parts = spread([request.prompt for request in requests], len(self._roles))
-        cause: EngineError | DeadlineError | None = None
+        cause: DeadlineError | RoleLostError | None = None
         for turn in range(self._retries + 1):
+            began = monotonic()
             asked: list[tuple[list[int], Role, Pending]] = []
             for number, part in enumerate(parts, first + turn):
                 role = self._roles[number % len(self._roles)]
@@ -62,22 +67,23 @@ class Replicas:
             for part, role, pending in asked:
                 try:
                     found |= zip(part, pending.result(deadline_s, reason))
-                except DeadlineError as error:
-                    role.replace()
-                    parts, cause = [*parts, part], error
-                except RoleLostError as error:
-                    self._leave_out(role, error)
+                except (DeadlineError, RoleLostError) as error:
+                    self._work_round(role, began, error)
                     parts, cause = [*parts, part], error
             if not parts:
                 return [found[i] for i in range(len(requests))]
         assert cause is not None
         raise cause
 
-    def _leave_out(self, role: Role, error: RoleLostError) -> None:
-        """Go on without a role that is lost for good, as long as there are others."""
-        if len(self._roles) == 1:
+    def _work_round(self, role: Role, asked: float, error: DeadlineError | RoleLostError) -> None:
+        """Have an engine that hangs started again; go on without one that is lost, unless it was the last."""
+        if isinstance(error, DeadlineError):
+            role.replace(asked)
+            return
+        others = [other for other in self._roles if other is not role]
+        if not others:
             raise error
-        self._roles = [other for other in self._roles if other is not role]
+        self._roles = others
 
 
 def spread(prompts: Sequence[Any], shares: int) -> list[list[int]]:

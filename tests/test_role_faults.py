@@ -66,7 +66,6 @@ def test_a_killed_role_costs_nothing(tmp_path, undisturbed, role):
         ("engine-0", {"engine": {"kind": "scripted", "deadline_s": 4}}),
         ("verifier-0", {"verifier": {"deadline_s": 6}}),
         ("learner", {"learner": {"batch_size": 4, "threads": 1, "device": "cpu", "deadline_s": 8}}),
-        ("proposer", {"proposer": {"per_round": 6, "deadline_s": 5}}),
     ],
 )
 def test_a_role_that_hangs_is_replaced(tmp_path, undisturbed, role, section):
