@@ -86,7 +86,7 @@ def on_gpu(settings: RunSettings, role: str, has_gpu: bool) -> bool:
 
 
 def may_use_gpu(settings: RunSettings) -> bool:
-    """Whether this machine's GPUs have to be asked for. It takes seconds, which no run on CPUs should wait."""
+    """Whether this machine's GPUs have to be asked for. That takes seconds."""
     asked = any(one.get("num_gpus", 0) for one in settings.runtime.resources.values())
     named = "cuda" in (settings.engine.device, settings.learner.device)
     wanted = any(on_gpu(settings, role, True) for role in ("engine", "learner"))
