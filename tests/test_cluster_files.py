@@ -52,6 +52,8 @@ def test_the_manifest_mounts_what_it_claims_and_names_our_ray() -> None:
     assert head["containers"][0]["volumeMounts"][0]["mountPath"] in made["RayJob"]["spec"]["entrypoint"]
     assert f"ray=={cluster['rayVersion']}" in (ROOT / "constraints.txt").read_text().splitlines()
     for group in cluster["workerGroupSpecs"]:
+        (volume,) = group["template"]["spec"]["volumes"]
+        assert volume["persistentVolumeClaim"]["claimName"] == claim  # the learner writes checkpoints
         assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
 
 
