@@ -30,7 +30,7 @@ RETRY_S = 0.5
 #: Ray sets this for the process of a submitted job, whose working directory is on all nodes already.
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 TOKEN = "the cluster asks for a token; copy its head's ~/.ray/auth_token here and set RAY_AUTH_MODE=token"
-REMEDY = "check the address, or set runtime.kind=inline"
+REMEDY = "check the address, or leave it out to run on this machine"
 
 
 def quiet_ray() -> Any:
@@ -89,7 +89,9 @@ def refusal(address: str | None, error: Exception) -> str:
             "install the same versions of both here and there"
         )
     first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return f"runtime.address: Ray cannot start or be reached ({first}); {REMEDY}"
+    if address is None:
+        return f"runtime.kind: Ray cannot start here ({first}); set runtime.kind=inline, or look at its logs"
+    return f"runtime.address {address}: Ray cannot be joined ({first}); {REMEDY}"
 
 
 def require_answer(address: str, deadline_s: float) -> None:
@@ -134,7 +136,7 @@ def require_port(what: str, address: str, deadline_s: float) -> None:
     Raises:
         SettingError: nobody does; the line begins with `what` and the address.
     """
-    host, _, port = address.rpartition(":")
+    host, _, port = address.rpartition("://")[2].rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise SettingError(f"{what} {address}: not of the form HOST:PORT; write e.g. 10.0.0.1:6379")
     ends = time.monotonic() + deadline_s

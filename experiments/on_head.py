@@ -133,7 +133,7 @@ def run(address: str, arguments: list[str]) -> int:
 def _join(address: str) -> Any:
     from actors.joining import NAMESPACE, environment, quiet_ray, refusal, require_port
 
-    require_port("--address", address.removeprefix(SCHEME), 30.0)
+    require_port("--address", address, 30.0)
     ray = quiet_ray()
     try:
         import grpc  # noqa: F401

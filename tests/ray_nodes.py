@@ -19,6 +19,8 @@ from typing import Any
 
 import psutil
 
+START = (sys.executable, "-m", "ray.scripts.scripts")
+
 
 def free_port() -> int:
     with socket.socket() as free:
@@ -30,9 +32,16 @@ class Nodes:
     """A head and further nodes; `address` joins it, `outside` is its Ray Client's, `dashboard` its jobs'."""
 
     def __init__(
-        self, dashboard: bool = False, client: bool = False, auth: str = "disabled", **head: float
+        self,
+        dashboard: bool = False,
+        client: bool = False,
+        auth: str = "disabled",
+        path: str = "",
+        start: tuple[str, ...] = START,
+        **head: float,
     ) -> None:
-        self._auth = auth
+        """`auth`: RAY_AUTH_MODE; `path`: what workers' PYTHONPATH is; `start`: the command `ray start`."""
+        self._env = {"RAY_AUTH_MODE": auth, "PYTHONPATH": path}
         self.folder = Path(tempfile.mkdtemp(prefix="ts-ray-", dir="/tmp"))  # short: sockets lie in it
         self.folder.chmod(0o755)
         self.address = f"127.0.0.1:{free_port()}"
@@ -47,26 +56,24 @@ class Nodes:
             port = free_port()
             self.outside = f"ray://127.0.0.1:{port}"
             more += [f"--ray-client-server-port={port}"]
-        self._start(more, head)
+        self._start(start, more, head)
 
-    def add(self, **resources: float) -> int:
-        """Another node; returns the process id of its `ray start`."""
-        return self._start([f"--address={self.address}"], resources)
+    def add(self, hidden: Path | None = None, **resources: float) -> None:
+        """Another node; what lies in `hidden` is not seen there, as on a machine without shared storage."""
+        hide = f"mount -t tmpfs none {hidden} && " if hidden else ""
+        start = ("unshare", "--mount", "sh", "-c", f'{hide}exec "$0" "$@"', *START) if hidden else START
+        self._start(start, [f"--address={self.address}"], resources)
 
-    def _start(self, more: list[str], resources: dict[str, float]) -> int:
+    def _start(self, start: tuple[str, ...], more: list[str], resources: dict[str, float]) -> None:
         cpus = resources.pop("num_cpus", 4)
         command = [
-            sys.executable, "-m", "ray.scripts.scripts", "start", "--block", f"--num-cpus={cpus:g}",
+            *start, "start", "--block", f"--num-cpus={cpus:g}",
             "--node-ip-address=127.0.0.1", f"--object-store-memory={80 * 2**20}",
             f"--resources={json.dumps(resources)}", *more,
         ]  # fmt: skip
         # Another directory, and nothing of this checkout on the path: as on another machine.
-        env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "RAY_ADDRESS")}
-        env |= {
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_AUTH_MODE": self._auth,
-            "PYTHONPATH": os.environ.get("RAY_TEST_EXTRA", ""),
-        }
+        env = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"} | self._env
+        env |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_TOKEN": "a-token-of-the-tests-and-of-nobody-else"}
         env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"  # as in an activated environment
         log = (self.folder / f"node-{len(self._processes)}.log").open("wb")
         process = subprocess.Popen(
@@ -74,7 +81,6 @@ class Nodes:
         )
         self._processes.append(process)
         self._until_alive(len(self._processes), log.name)
-        return process.pid
 
     def _until_alive(self, count: int, log: str) -> None:
         ends = time.monotonic() + 90

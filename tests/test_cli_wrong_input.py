@@ -156,6 +156,28 @@ def test_resuming_as_another_experiment(tmp_path: Path) -> None:
     assert contents(run) == before
 
 
+def test_resuming_with_another_model(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "runs" / "mine")
+    line = refused("run", "--resume", "mine", "--set", "model.name=smollm2-135m-instruct", cwd=tmp_path)
+    assert "model.name ('tiny-random' -> 'smollm2-135m-instruct')" in line
+    assert sorted(contents(run)) == ["config.yaml", "run.db", "run.lock"]
+
+
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is a GPU here")
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        (("engine.device=cuda",), "setting engine.device: cuda"),
+        (("learner.device=cuda",), "setting learner.device: cuda"),
+        (("runtime.kind=ray", "runtime.resources={learner: {num_gpus: 1}}"), "learner asks for 1 num_gpus"),
+    ],
+)
+def test_a_gpu_where_there_is_none(asked: tuple[str, ...], named: str, tmp_path: Path) -> None:
+    line = refused(*SMOKE, *(f"--set={one}" for one in asked), "--set", "engine.kind=auto", cwd=tmp_path)
+    assert named in line and "this machine has no GPU that works" in line
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_database_from_a_newer_version(tmp_path: Path) -> None:
     run = a_run(tmp_path / "runs" / "mine")
     with sqlite3.connect(run / "run.db") as db:

@@ -67,7 +67,7 @@ def test_a_second_writer_is_told_who_has_the_folder(tmp_path):
     path = tmp_path / "run.db"
     with a_writer(path, pause=0.01) as process:
         for refused in (lambda: Store.open(path), lambda: Store.create(path, {}, {})):
-            with pytest.raises(StoreError, match=f"run folder in use by process {process.pid};"):
+            with pytest.raises(StoreError, match=f"run folder in use by process {process.pid} on "):
                 refused()
         with RunReader(path) as reader:  # readers are welcome
             seen = reader.overview()["attempts"]
