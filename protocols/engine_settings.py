@@ -4,12 +4,13 @@ from typing import Literal
 
 from pydantic import Field
 
+from protocols.openai_settings import OpenAISettings
 from protocols.section import Section
 
 
 class EngineSettings(Section):
-    kind: Literal["auto", "transformers", "scripted"] = "auto"
-    """Text generation: `auto` picks the best that works here."""
+    kind: Literal["auto", "transformers", "scripted", "openai"] = "auto"
+    """Text generation: `auto` picks the best that works here; `openai` asks a server."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the engine computes."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
@@ -24,6 +25,13 @@ class EngineSettings(Section):
     """Consecutive failed calls before the run ends with the engine's cause."""
     deadline_s: float = Field(600.0, gt=0)
     """Longest wait for one batch."""
+    openai: OpenAISettings = OpenAISettings()
+    """The server that the `openai` engine asks."""
+
+    @property
+    def fixed_weights(self) -> bool:
+        """Whether the engine can only ever serve the model as it came."""
+        return self.kind == "openai"
 
 
 class Sampling(Section):

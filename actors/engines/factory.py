@@ -12,7 +12,7 @@ def make_engine(settings: EngineSettings, model_path: Path | None, **options: An
     """The engine that `settings.kind` names; `auto` takes the best that works here. Its `why` says so.
 
     Args:
-        model_path: a Hugging Face folder; not needed by `scripted`.
+        model_path: a Hugging Face folder; not needed by `scripted`; `openai` takes its tokenizer only.
         options: passed on to the engine's class.
 
     Raises:
@@ -22,6 +22,10 @@ def make_engine(settings: EngineSettings, model_path: Path | None, **options: An
         from actors.engines.scripted import ScriptedEngine
 
         return ScriptedEngine(settings, **options)
+    if settings.kind == "openai":
+        from actors.engines.openai_engine import OpenAIEngine
+
+        return OpenAIEngine(settings, model_path, **options)
     if model_path is None:
         raise EngineError(f"engine.kind {settings.kind} needs a model folder; set model.name")
     from actors.engines.transformers_engine import TransformersEngine
