@@ -75,7 +75,7 @@ class Arena:
             self._cast(runtime)
             try:
                 self._weights = self._restore()
-                if self._settings.evaluation.before:
+                if self._settings.evaluation.before and self._can_measure():
                     self._measure(0)
                 for round in range(self._ask("first_open_round"), self._settings.rounds + 1):
                     self._round(round)
@@ -112,7 +112,7 @@ class Arena:
             self._collect(further, policy)
         self._learn(round)
         every = self._settings.evaluation.every
-        if round == self._settings.rounds or (every and round % every == 0):
+        if self._can_measure() and (round == self._settings.rounds or (every and round % every == 0)):
             self._measure(round)
         self._ask("finish_round", round)
         self._notify("round", {"round": round, "rounds": self._settings.rounds})
@@ -215,14 +215,23 @@ class Arena:
         return weights
 
     def _publish(self, weights: Weights) -> None:
-        """New weights into the engine, verified there before anything is generated with them."""
-        self._engine.call(
-            "serve",
-            weights,
-            deadline_s=self._settings.engine.deadline_s,
-            reason=f"version {weights.version} to be loaded",
-        )
+        """New weights into the engine, verified there before anything is generated with them.
+
+        An engine whose weights are fixed keeps its own; `preflight` lets through only what is content with
+        them. Should anything be asked of the new ones nevertheless, the engine refuses.
+        """
+        if not self._settings.engine.fixed_weights:
+            self._engine.call(
+                "serve",
+                weights,
+                deadline_s=self._settings.engine.deadline_s,
+                reason=f"version {weights.version} to be loaded",
+            )
         self._weights = weights
+
+    def _can_measure(self) -> bool:
+        """Whether the engine can answer with the newest weights."""
+        return self._weights.version == 0 or not self._settings.engine.fixed_weights
 
     def _policy(self, which: str) -> Weights:
         """The newest weights, or those of the model as it came."""

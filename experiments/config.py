@@ -19,12 +19,22 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from protocols.errors import SettingError
+from protocols.openai_settings import OpenAISettings
 from protocols.settings import RunSettings
 
 PRESETS = Path(__file__).parent / "presets"
 
 #: What may differ when a run is resumed: none of it changes what a round does for a seed.
-RESUMABLE = ("rounds", "preset", "runtime")
+RESUMABLE = (
+    "rounds",
+    "preset",
+    "runtime",
+    *(
+        f"engine.openai.{name}"  # where the server is, and how fast and dear; not what it is asked
+        for name in OpenAISettings.model_fields
+        if name not in ("model", "endpoint", "prefill")
+    ),
+)
 
 #: Where settings stand that once had another name: (section, name) -> (section within it, name).
 FORMER = {
@@ -133,7 +143,8 @@ def require_resumable(old: RunSettings, new: RunSettings, run: str) -> None:
     Raises:
         SettingError: names every differing key with both values.
     """
-    keys = [k for k in differing(old, new) if k.split(" ", 1)[0].split(".", 1)[0] not in RESUMABLE]
+    may = tuple(f"{key}." for key in RESUMABLE)
+    keys = [k for k in differing(old, new) if not f"{k.split(' ', 1)[0]}.".startswith(may)]
     if keys:
         raise SettingError(
             f"resume {run}: {len(keys)} settings differ from the run's own: {'; '.join(keys)}; "
