@@ -168,9 +168,12 @@ def test_stop_strings_end_answers_and_stay_in_them(engine: OpenAIEngine) -> None
     assert one.token_ids == whole.token_ids[: len(one.token_ids)]
     assert one.logprobs == pytest.approx(whole.logprobs[: len(one.logprobs)], abs=0.05)
     # One that begins in the opening and ends in what is sampled.
-    opening, first = whole.text[:end], whole.text[end:][:1]
+    opening = whole.text[:end]
+    (free,) = engine.generate([asked(0, **greedy, prefill=opening, stop=())])
+    first = free.text[len(opening)]
     (across,) = engine.generate([asked(0, **greedy, prefill=opening, stop=(opening[-3:] + first,))])
     assert across.finish == "stop" and across.text[len(opening) :].startswith(first)
+    assert len(across.token_ids) - across.prefilled == 1 < len(free.token_ids) - free.prefilled
 
 
 def test_a_prompt_that_fills_the_context_has_no_room(engine: OpenAIEngine) -> None:
