@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 from command import refused, taskspace
+from loop_driver import small_run
 from openai_server import Script, served
 
+from actors.arena import Arena
 from actors.engines.base import Request
 from actors.engines.scripted import copy_the_shape
 from experiments import config, engine_checks
 from memory.artefacts import fetch_model
+from memory.codec import unpack_ids, unpack_logprobs
 from memory.reader import RunReader
 from protocols.errors import EngineError, SettingError
 from protocols.records import Message, Prompt
@@ -73,6 +76,32 @@ def test_a_run_learns_from_the_servers_answers_and_shows_no_key(
     assert len(files) > 5
     for path in files:
         assert KEY.encode() not in path.read_bytes(), path
+
+
+def test_policy_gradients_learn_from_a_servers_ids_and_logprobs(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    path = fetch_model("tiny-random")
+    script = Script(tokenizer=AutoTokenizer.from_pretrained(path), context=4096)
+    script.say = lambda body: f"    return {body['seed'] % 7}\n```"
+    with served(script) as url:
+        settings = small_run(
+            rounds=1,
+            engine={"kind": "openai", "openai": {"base_url": url}},
+            learner={"recipe": "open-rl", "batch_size": 4, "threads": 1, "device": "cpu"},
+            proposer={"per_round": 0},
+            solver={"group_size": 2, "groups_per_round": 3},
+            evaluation={"every": 0, "before": False},
+        )
+        engine_checks.check(settings, path)
+        assert Arena(settings, tmp_path, path, lambda *_: None).run()
+    with RunReader(tmp_path / "run.db") as reader:
+        attempts = reader.rows("SELECT k.token_ids, k.logprobs FROM tokens k")
+        (update,) = reader.rows("SELECT samples FROM updates")
+    assert update["samples"] == len(attempts) == len(script.asked) == 6
+    for row in attempts:
+        logprobs = unpack_logprobs(row["logprobs"])
+        assert logprobs == tuple(-float(i) for i in unpack_ids(row["token_ids"])[-len(logprobs) :])
 
 
 def test_a_resumed_run_may_find_the_server_elsewhere() -> None:
