@@ -33,8 +33,10 @@ class ByIds:
         self._watch = StopWatch(tokenizer)
         self._processed = processed
         self._create = server.client.completions.with_raw_response.create
-        self.why = "token ids and log-probabilities as sampled" + (
-            "" if processed else ", these without temperature and top_p: not known where these are not 1"
+        self.why = (
+            "token ids and log-probabilities as sampled"
+            if processed
+            else "token ids as sampled; log-probabilities only where temperature and top_p change nothing"
         )
 
     @classmethod
