@@ -91,7 +91,7 @@ class Arena:
             self._cast(runtime)
             try:
                 self._weights = self._restore()
-                if self._settings.evaluation.before:
+                if self._settings.evaluation.before and self._can_measure():
                     self._measure(0)
                 first = self._ask("first_open_round")
                 if self._settings.max_staleness:
@@ -169,7 +169,7 @@ class Arena:
 
     def _end_round(self, round: int) -> None:
         every = self._settings.evaluation.every
-        if round == self._settings.rounds or (every and round % every == 0):
+        if self._can_measure() and (round == self._settings.rounds or (every and round % every == 0)):
             self._measure(round)
         self._ask("finish_round", round)
         self._notify("round", {"round": round, "rounds": self._settings.rounds})
@@ -316,8 +316,12 @@ class Arena:
         return weights
 
     def _publish(self, weights: Weights) -> None:
-        """New weights into all engines, verified there before anything is generated with them."""
-        if self._settings.engine.fixed:
+        """New weights into all engines, verified there before anything is generated with them.
+
+        An engine whose weights are fixed keeps its own; `preflight` lets through only what is content with
+        them. Should anything be asked of the new ones nevertheless, the engine refuses.
+        """
+        if self._settings.engine.fixed_weights:
             self._weights = weights
             return
         if self._settings.engine.transport == "objects" and self._runtime.kind == "ray":
@@ -331,6 +335,10 @@ class Arena:
         )
         self._weights = weights
 
+    def _can_measure(self) -> bool:
+        """Whether the engine can answer with the newest weights."""
+        return self._weights.version == 0 or not self._settings.engine.fixed_weights
+
     def _policy(self, which: str) -> Weights:
         """The newest weights, or those of the model as it came."""
         if which == "current" or self._weights.version == 0:
@@ -342,12 +350,7 @@ class Arena:
         return self._initial
 
     def _measure(self, round: int) -> None:
-        """Held-out accuracy, closed book; before the first round also open book.
-
-        An engine whose weights are fixed can only be measured as it came.
-        """
-        if self._settings.engine.fixed and self._weights.version:
-            return
+        """Held-out accuracy, closed book; before the first round also open book."""
         books = [Book.CLOSED]
         if round == 0 and self._settings.evaluation.open_book_before:
             books.append(Book.OPEN)

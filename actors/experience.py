@@ -4,6 +4,7 @@
 why. Not here: the update itself (`actors.learning`).
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -171,6 +172,8 @@ def to_compare(
                 dropped["overlong"] += 1
             elif len(one.attempt.token_ids) == one.attempt.prefilled:
                 dropped["nothing_sampled"] += 1
+            elif math.isnan(sum(one.attempt.logprobs)):  # a server that gives texts only
+                dropped["no_logprobs"] += 1
             else:
                 chosen.append((one, advantage))
     return chosen, dropped
@@ -188,6 +191,8 @@ def to_propose(found: Sequence[Rewarded], switches: GrpoSettings) -> tuple[list[
             dropped["overlong"] += 1
         elif len(one.token_ids) == one.prefilled:
             dropped["nothing_sampled"] += 1
+        elif math.isnan(sum(one.logprobs)):
+            dropped["no_logprobs"] += 1
         else:
             chosen.append(
                 Sample(

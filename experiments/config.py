@@ -19,17 +19,25 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from protocols.errors import SettingError
+from protocols.openai_settings import OpenAISettings
 from protocols.settings import RunSettings
 
 PRESETS = Path(__file__).parent / "presets"
 
 #: What may differ when a run is resumed: none of it changes what a round does for a seed.
-RESUMABLE = ("rounds", "preset", "runtime")
-RESUMABLE_KEYS = (
-    "learner.ranks",
+RESUMABLE = (
+    "rounds",
+    "preset",
+    "runtime",
+    "learner.ranks",  # these three change rounding only
     "learner.collective_s",
     "learner.activation_checkpointing",
-)  # rounding only
+    *(
+        f"engine.openai.{name}"  # where the server is, and how fast and dear; not what it is asked
+        for name in OpenAISettings.model_fields
+        if name not in ("model", "endpoint", "prefill")
+    ),
+)
 
 #: Where settings stand that once had another name: (section, name) -> (section within it, name).
 FORMER = {
@@ -138,12 +146,8 @@ def require_resumable(old: RunSettings, new: RunSettings, run: str) -> None:
     Raises:
         SettingError: names every differing key with both values.
     """
-    found = {told.split(" ", 1)[0]: told for told in differing(old, new)}
-    keys = [
-        told
-        for key, told in found.items()
-        if key.split(".", 1)[0] not in RESUMABLE and key not in RESUMABLE_KEYS
-    ]
+    may = tuple(f"{key}." for key in RESUMABLE)
+    keys = [k for k in differing(old, new) if not f"{k.split(' ', 1)[0]}.".startswith(may)]
     if keys:
         raise SettingError(
             f"resume {run}: {len(keys)} settings differ from the run's own: {'; '.join(keys)}; "

@@ -3,13 +3,14 @@
 Nothing is stored. What a run measured while it went on is in its store (`evaluations`).
 """
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from actors.measuring import Scored, summarise
-from experiments import config, metrics, preflight
+from experiments import config, engine_checks, metrics, preflight
 from experiments.conditions import Condition
 from experiments.progress import counting
 from experiments.roles import players
@@ -103,8 +104,22 @@ def table(result: dict[str, Any], quiet: bool = False) -> str:
 def subject(
     model: str, version: int | None, base: dict[str, Any], overrides: list[str], runs_dir: Path, quiet: bool
 ) -> tuple[RunSettings, Path, int]:
-    """Settings, weights folder and version of what is to be measured."""
+    """Settings, weights folder and version of what is to be measured.
 
+    Raises:
+        SettingError: bad choice, or an engine that cannot serve this version.
+        ArtefactError: no such run or model.
+    """
+    settings, weights_dir, version = _subject(model, version, base, overrides, runs_dir, quiet)
+    if settings.engine.fixed_weights:
+        engine_checks.require_initial(settings, version)
+        print(engine_checks.reached(settings, weights_dir), file=sys.stderr)
+    return settings, weights_dir, version
+
+
+def _subject(
+    model: str, version: int | None, base: dict[str, Any], overrides: list[str], runs_dir: Path, quiet: bool
+) -> tuple[RunSettings, Path, int]:
     for folder in (Path(model), runs_dir / model):
         if (folder / "run.db").is_file():
             return _of_run(folder, version, overrides, quiet)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from experiments import accelerators, cluster, memory_use
+from experiments import accelerators, cluster, engine_checks, memory_use
 from experiments.progress import downloading
 from protocols.errors import SettingError, StoreError
 from protocols.recipes import recipe
@@ -90,7 +90,8 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path) -> None:
     """Everything that can be known before the first role starts.
 
     Raises:
-        SettingError: the domain refuses its settings, or too little memory.
+        SettingError: domain or engine refuse their settings, or too little memory.
+        EngineError: the server that is to answer cannot be used.
         StoreError: too little disk.
     """
     from actors.choosing import base_tasks
@@ -111,6 +112,7 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path) -> None:
         base_tasks(domain, settings)  # refuses unknown ones
     for notice in domain.notices:
         print(notice, file=sys.stderr)
+    engine_checks.check(settings, model_path)
     parameters = parameters_of(model_path)
     check_machines(settings, parameters, model_path)
     free = shutil.disk_usage(nearest_existing(runs_dir)).free

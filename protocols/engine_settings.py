@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from protocols.openai_settings import OpenaiSettings
+from protocols.openai_settings import OpenAISettings
 from protocols.section import Section
 from protocols.vllm_settings import VllmSettings
 
@@ -21,8 +21,6 @@ class EngineSettings(Section):
     """Engine actors, each with a copy of the model."""
     vllm: VllmSettings = VllmSettings()
     """What only vLLM has."""
-    openai: OpenaiSettings = OpenaiSettings()
-    """The server that the openai engine asks."""
     scripted: ScriptedSettings = ScriptedSettings()
     """What only the scripted engine has."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -42,10 +40,12 @@ class EngineSettings(Section):
     """Consecutive failed calls before the run ends with the engine's cause."""
     deadline_s: float = Field(600.0, gt=0)
     """Longest wait for one batch."""
+    openai: OpenAISettings = OpenAISettings()
+    """The server that the `openai` engine asks."""
 
     @property
-    def fixed(self) -> bool:
-        """Whether the engine's weights are somebody else's, and nothing can be published to it."""
+    def fixed_weights(self) -> bool:
+        """Whether the engine can only ever serve the model as it came."""
         return self.kind == "openai"
 
 

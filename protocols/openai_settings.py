@@ -1,34 +1,75 @@
-"""Settings of the engine that asks a server with OpenAI's interface."""
+"""Settings of the `openai` engine: a server somewhere else that speaks OpenAI's HTTP interface.
 
-from pydantic import Field
+No key stands here: `api_key_env` is the name of the environment variable that holds it.
+"""
 
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from protocols.errors import SettingError
 from protocols.section import Section
 
 
-class OpenaiSettings(Section):
-    base_url: str = ""
-    """Where the server is, e.g. http://127.0.0.1:8000/v1."""
+class OpenAISettings(Section):
+    base_url: str = "http://127.0.0.1:8000/v1"
+    """Where the server is, with its `/v1`."""
     model: str = ""
-    """The model's name there; "" = the only one that the server has."""
-    exact: bool = True
-    """The server is vLLM and has the run's own model: prompts go as token ids, and the sampled ids come back
-    with their log-probabilities. Without it text is exchanged, which reinforcement learning cannot use."""
-    api_key_env: str = Field("OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    """Name of the environment variable that holds the key. Keys are never stored or shown."""
-    concurrency: int = Field(64, ge=1, le=4096)
-    """Requests under way at once."""
+    """The model's name at the server; empty = the first that the server lists."""
+    api_key_env: str = Field("OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")
+    """Environment variable that holds the key (its name, never the key); unset = no key is sent."""
+    endpoint: Literal["auto", "completions", "chat"] = "auto"
+    """`completions` sends and gets token ids (vLLM, with the tokenizer of model.name), `chat` sends messages;
+    auto: completions where that is exact."""
+    prefill: Literal["auto", "continue", "ask"] = "auto"
+    """How `chat` opens an answer: `continue` a last assistant message (vLLM's continue_final_message), or
+    `ask` for the opening in the prompt; auto: continue at a vLLM server."""
+    concurrency: int = Field(32, ge=1, le=1024)
+    """Requests in flight."""
     requests_per_minute: int = Field(0, ge=0)
-    """Most requests that are begun in a minute; 0 = no limit of ours."""
+    """Requests begun in any 60 seconds, at most; 0 = no limit. Repeated ones are the server's to refuse."""
     tokens_per_minute: int = Field(0, ge=0)
-    """Most tokens, of prompts and of answers as long as they may get; 0 = no limit of ours."""
-    timeout_s: float = Field(120.0, gt=0)
-    """Longest wait for one answer, each try by itself."""
-    retries: int = Field(5, ge=0, le=100)
-    """Further tries where the server is busy (429), failing (5xx), or not reached; ever longer apart, or as
-    the server asks for."""
-    prompt_price: float = Field(0.0, ge=0)
-    """What a million prompt tokens cost; 0 = unknown."""
-    answer_price: float = Field(0.0, ge=0)
-    """What a million sampled tokens cost; 0 = unknown."""
+    """Tokens of prompts and answers in any 60 seconds, at most; 0 = no limit. Until an answer is there, it
+    counts with its max_tokens."""
+    timeout_s: float = Field(120.0, gt=0, le=3600)
+    """Longest wait for the answer to one request, before it is repeated."""
+    retries: int = Field(4, ge=0, le=20)
+    """How often a request is repeated after 408, 409, 429, 5xx, a timeout or a lost connection: after what
+    the server's Retry-After says, else after 0.5 s, doubling up to 8 s."""
+    price_prompt: float = Field(0.0, ge=0)
+    """Price of a million prompt tokens, in any currency; 0 = unknown."""
+    price_completion: float = Field(0.0, ge=0)
+    """Price of a million tokens of answers, in the same currency; 0 = unknown."""
     budget: float = Field(0.0, ge=0)
-    """The run ends when it has cost this much since it was last started; 0 = no bound."""
+    """The engine stops once its answers cost more than this, counted from its start; 0 = no limit."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            secret = parts.username is not None or parts.password is not None or bool(parts.query)
+            fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            fits = secret = False
+        if secret:  # settings are stored and shown; so the address is not repeated here either
+            raise SettingError(
+                "setting engine.openai.base_url: user names, passwords and keys do not belong in it; put the "
+                "key into an environment variable and its name into engine.openai.api_key_env"
+            )
+        if not fits:
+            raise SettingError(
+                f"setting engine.openai.base_url: {value[:80]!r} is no address; "
+                "write e.g. --set engine.openai.base_url=http://127.0.0.1:8000/v1"
+            )
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _a_budget_needs_prices(self) -> "OpenAISettings":
+        if self.budget and not (self.price_prompt or self.price_completion):
+            raise SettingError(
+                "setting engine.openai.budget: without prices nothing costs anything; write e.g. "
+                "--set engine.openai.price_prompt=0.5 --set engine.openai.price_completion=1.5"
+            )
+        return self

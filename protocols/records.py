@@ -129,8 +129,9 @@ class Attempt(Record):
 
     `token_ids` are the ids of the whole response; its first `prefilled` ids are the given opening and
     have no log-probability, so `len(logprobs) == len(token_ids) - prefilled`. Log-probabilities are those
-    of the distribution that was sampled from (after temperature and truncation). With several exchanges,
-    ids and log-probabilities stand one after the other, and `prefilled` is their sum.
+    of the distribution that was sampled from (after temperature and truncation); NaN where a server does not
+    tell them. With several exchanges, ids and log-probabilities stand one after the other, and `prefilled` is
+    their sum.
     """
 
     id: str

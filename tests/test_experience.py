@@ -46,6 +46,16 @@ def test_comparison_takes_whole_groups_with_their_advantages() -> None:
     assert dropped == {"zero_variance": 2}
 
 
+def test_answers_without_logprobs_are_compared_with_and_not_learned() -> None:
+    known, unknown = judged("a", "g", 1.0), judged("b", "g", 0.0)
+    attempt = msgspec.structs.replace(unknown.attempt, logprobs=(-1.0, float("nan")))
+    chosen, dropped = to_compare(
+        [known, msgspec.structs.replace(unknown, attempt=attempt)], GrpoSettings(normalise=False)
+    )
+    assert [(one.attempt.id, weight) for one, weight in chosen] == [("a", 0.5)]
+    assert dropped == {"no_logprobs": 1}
+
+
 def test_what_is_left_out_still_counts_for_its_siblings() -> None:
     found = [judged("a", "g", 1.0), judged("b", "g", 0.0, finish="length"), judged("c", "g", 0.0, sampled=0)]
     chosen, dropped = to_compare(found, GrpoSettings(normalise=False, overlong="drop"))

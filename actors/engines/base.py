@@ -1,6 +1,6 @@
 """What every engine offers. Engines turn prompts into sampled text; they know nothing of tasks.
 
-vLLM and OpenAI-compatible servers fit behind the same four calls.
+vLLM fits behind the same four calls.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,8 +23,8 @@ class Completion(Record):
 
     request_id: str
     text: str
-    token_ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
+    token_ids: tuple[int, ...]  # () where an engine has no tokenizer at hand
+    logprobs: tuple[float, ...]  # NaN = not known
     prefilled: int
     prompt_tokens: int
     finish: str  # stop (stop string or end of turn), length, no_room (the prompt fills the context)

@@ -15,7 +15,7 @@ def make_engine(
     """The engine that `settings.kind` names; `auto` takes the best that works here. Its `why` says so.
 
     Args:
-        model_path: a Hugging Face folder; not needed by `scripted`.
+        model_path: a Hugging Face folder; not needed by `scripted`; `openai` takes its tokenizer only.
         lora_rank: of the adapters that will be published, if any.
         options: passed on to the engine's class.
 
@@ -26,12 +26,12 @@ def make_engine(
         from actors.engines.scripted import ScriptedEngine
 
         return ScriptedEngine(settings, **options)
+    if settings.kind == "openai":
+        from actors.engines.openai_engine import OpenAIEngine
+
+        return OpenAIEngine(settings, model_path, **options)
     if model_path is None:
         raise EngineError(f"engine.kind {settings.kind} needs a model folder; set model.name")
-    if settings.kind == "openai":
-        from actors.engines.openai_engine import OpenaiEngine
-
-        return OpenaiEngine(model_path, settings)
     refused = why_not_vllm(settings) if settings.kind == "auto" else ""
     if settings.kind == "vllm" or (settings.kind == "auto" and not refused):
         from actors.engines.vllm_engine import VllmEngine

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from math import isnan
 from typing import Any
 
 import streamlit as st
@@ -165,7 +166,9 @@ def _answer(seen: Episode) -> None:
     cut = " It was cut off at the token limit." if attempt.finish == "length" else ""
     st.caption(f"Its answer, {len(attempt.logprobs)} tokens sampled, {attempt.prefilled} given.{cut}")
     blocks.text(attempt.response, "answer", 420)
-    if attempt.logprobs:
+    if attempt.logprobs and isnan(sum(attempt.logprobs)):
+        st.caption("Their log-probabilities are not known: the server that answered gave only its text.")
+    elif attempt.logprobs:
         with st.expander("Log-probabilities of the sampled tokens", icon=":material/bar_chart:"):
             st.caption(f"Sum {sum(attempt.logprobs):.2f} nats; dark tokens were unlikely ones.")
             ids = attempt.token_ids[attempt.prefilled :]
