@@ -20,15 +20,16 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from actors.engines.background import Background
 from actors.engines.base import Completion, Request, Weights
 from actors.engines.openai_asking import ByChat, ByIds
 from actors.engines.openai_server import Server
 from protocols.engine_settings import EngineSettings, Sampling
 from protocols.errors import DeadlineError, EngineError
 
-T = TypeVar("T")
+CLOSE_DEADLINE_S = 10.0
 
 
 class OpenAIEngine:
@@ -39,6 +40,7 @@ class OpenAIEngine:
     """
 
     name = "openai"
+    concurrent = True
 
     def __init__(self, settings: EngineSettings, model_path: Path | None = None) -> None:
         """Raises:
@@ -48,7 +50,7 @@ class OpenAIEngine:
         self._settings = settings
         self._totals = {"tokens": 0.0, "seconds": 0.0, "batches": 0.0, "prompt_tokens": 0.0}
         self._server = Server(settings.openai)
-        self._runner = asyncio.Runner()
+        self._background = Background(self.name)
         try:
             self._asking = self._within(self._open(model_path), "the server to answer")
         except BaseException:
@@ -87,9 +89,9 @@ class OpenAIEngine:
 
     def close(self) -> None:
         try:
-            self._runner.run(self._server.client.close())
+            self._background.do(self._server.client.close(), CLOSE_DEADLINE_S, "connections to close")
         finally:
-            self._runner.close()
+            self._background.close()
 
     # ---- what policy gradients have to know ----
 
@@ -140,18 +142,18 @@ class OpenAIEngine:
         limited = self._server.totals["rate_limited_seconds"]
 
         async def in_time() -> Any:
-            async with asyncio.timeout(self._settings.deadline_s):
-                return await work
+            try:
+                async with asyncio.timeout(self._settings.deadline_s):
+                    return await work
+            except TimeoutError:
+                waited = self._server.totals["rate_limited_seconds"] - limited
+                waits = f" ({waited:.0f} s of waiting for requests_per_minute or tokens_per_minute)"
+                raise DeadlineError(
+                    f"{self._server}: waited {self._settings.deadline_s:g} s for {reason}"
+                    f"{waits if waited >= 1 else ''}; raise engine.deadline_s or ask for less at a time"
+                ) from None
 
-        try:
-            return self._runner.run(in_time())
-        except TimeoutError:
-            limited = self._server.totals["rate_limited_seconds"] - limited
-            waits = f" ({limited:.0f} s of waiting for requests_per_minute or tokens_per_minute)"
-            raise DeadlineError(
-                f"{self._server}: waited {self._settings.deadline_s:g} s for {reason}"
-                f"{waits if limited >= 1 else ''}; raise engine.deadline_s or ask for less at a time"
-            ) from None
+        return self._background.do(in_time(), self._settings.deadline_s + CLOSE_DEADLINE_S, reason)
 
 
 def _tokenizer(folder: Path) -> Any:
