@@ -26,16 +26,13 @@ from typing import Any
 import msgspec
 
 from actors.ahead import Ahead
+from actors.casting import cast
 from actors.collecting import Batch, Pipeline, Wait
 from actors.curator import Curator
 from actors.engines.base import Weights
-from actors.engines.replicas import Replicas
-from actors.engines.serving import ServedEngine, calls_at_once
 from actors.learner import learner_of
-from actors.proposer import Proposer
 from actors.runtime import Pending, Role, Runtime, insist, start_runtime
-from actors.solver import Solver
-from actors.verifier import Judged, Verifier
+from actors.verifier import Judged
 from memory.checkpoints import weights_checksum
 from protocols.iteration import Play
 from protocols.records import Book, Evaluation, Group
@@ -109,27 +106,13 @@ class Arena:
         runtime.reserve(settings)
         self._curator = runtime.spawn("curator", Curator, settings, run_dir)
         self._ask("open")
-        calls = calls_at_once(settings)
-        served = [
-            runtime.spawn(f"engine-{i}", ServedEngine, settings, model, calls=calls)
-            for i in range(settings.engine.replicas)
-        ]
-        self._engine = engine = Replicas(served, settings.runtime.restarts)
-        self._learner = runtime.spawn("learner", self._learner_class, settings, model, run_dir)
-        self._proposer = runtime.spawn("proposer", Proposer, settings, engine)
-        each = -(-settings.solver.in_flight // settings.solver.replicas)
-        self._solvers = [
-            runtime.spawn(f"solver-{i}", Solver, settings, engine, calls=each)
-            for i in range(settings.solver.replicas)
-        ]
-        self._verifiers = [
-            runtime.spawn(f"verifier-{i}", Verifier, settings) for i in range(settings.verifier.replicas)
-        ]
+        self._roles = roles = cast(runtime, settings, model, run_dir, self._learner_class)
         deadline = settings.verifier.deadline_s
         layers = self._insist(
-            self._verifiers[0], "layers", deadline_s=deadline, reason="the sandbox to start"
+            roles.verifiers[0], "layers", deadline_s=deadline, reason="the sandbox to start"
         )
-        described = engine.call("describe", deadline_s=settings.engine.deadline_s, reason="it to start")
+        deadline = settings.engine.deadline_s
+        described = roles.engine.call("describe", deadline_s=deadline, reason="it to start")
         facts = {"runtime": runtime.kind, "engine": described["name"], "engine_why": described["why"]}
         self._ask("note_facts", {"sandbox": layers, **facts})
         self._notify("started", {**facts, "run_dir": run_dir})
@@ -182,14 +165,14 @@ class Arena:
         self._check_stop()
         self._proposals_began = time.monotonic()
         self._asked_for = asks, self._policy(self._settings.proposer.policy)
-        return self._proposer.submit("propose", *self._asked_for)
+        return self._roles.proposer.submit("propose", *self._asked_for)
 
     def proposals_overdue(self) -> bool:
         return time.monotonic() - self._proposals_began > self._proposals_deadline_s
 
     def take_proposals(self, round: int, pending: Pending) -> None:
         proposals = self._insist(
-            self._proposer,
+            self._roles.proposer,
             "propose",
             *self._asked_for,
             deadline_s=self._proposals_deadline_s,
@@ -255,7 +238,7 @@ class Arena:
             admitted(batch.round)
 
         return Pipeline(
-            self._runtime, self._settings, self._solvers, self._verifiers, played, admit, in_order
+            self._runtime, self._settings, self._roles.solvers, self._roles.verifiers, played, admit, in_order
         )
 
     def _note_waits(self, round: int, started: float, waits: Mapping[Wait, float]) -> None:
@@ -276,10 +259,12 @@ class Arena:
             return
         self._check_stop()
         if self._settings.runtime.layout == "colocated":
-            self._engine.call("sleep", deadline_s=self._settings.engine.deadline_s, reason="it to sleep")
+            self._roles.engine.call(
+                "sleep", deadline_s=self._settings.engine.deadline_s, reason="it to sleep"
+            )
         started = time.time()
         update, weights = self._insist(
-            self._learner,
+            self._roles.learner,
             "learn",
             samples,
             version,
@@ -306,7 +291,7 @@ class Arena:
         """The weights of the newest version in the store, on the learner and on the engine."""
         version = self._ask("policy_version")
         weights = self._insist(
-            self._learner,
+            self._roles.learner,
             "restore",
             version,
             deadline_s=self._settings.learner.deadline_s,
@@ -325,9 +310,9 @@ class Arena:
             self._weights = weights
             return
         if self._settings.engine.transport == "objects" and self._runtime.kind == "ray":
-            files = self._learner.submit("files", weights.path)
+            files = self._roles.learner.submit("files", weights.path)
             weights = msgspec.structs.replace(weights, files=files.ref)  # type: ignore[attr-defined]
-        self._engine.call(
+        self._roles.engine.call(
             "serve",
             weights,
             deadline_s=self._settings.engine.deadline_s,

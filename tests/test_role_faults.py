@@ -11,7 +11,7 @@ from loop_driver import small_run
 from test_ahead import check_complete
 from test_resume import assert_same, check_whole, content
 
-from actors import arena as arena_module
+from actors import casting
 from actors.arena import Arena
 from actors.verifier import Verifier
 from memory.artefacts import fetch_model
@@ -86,7 +86,7 @@ def test_a_role_that_always_hangs_ends_the_run_in_one_line(tmp_path, monkeypatch
         verifier={"deadline_s": 8},
     )
 
-    monkeypatch.setattr(arena_module, "Verifier", Sleeping)
+    monkeypatch.setattr(casting, "Verifier", Sleeping)
     with pytest.raises(DeadlineError, match=r"verifier-0: no answer after .* 2 times"):
         Arena(settings, tmp_path, fetch_model("tiny-random"), lambda *_: None).run()
 
