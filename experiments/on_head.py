@@ -84,7 +84,9 @@ class HeadCommand:
 
 
 def _stop_with_parent() -> None:
-    """In the new process: its actor's end asks it to stop."""
+    """In the new process: signals come through, which threads of Ray block, and its actor's end is one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
 
 
