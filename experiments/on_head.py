@@ -75,6 +75,7 @@ class HeadCommand:
         return lines, self._process.wait() if ended else None
 
     def interrupt(self) -> None:
+        """As Ctrl-C on the head; nothing where it has ended."""
         self._process.send_signal(signal.SIGINT)
 
     def _read(self, name: str, stream: TextIO) -> None:
@@ -83,7 +84,9 @@ class HeadCommand:
 
 
 def _stop_with_parent() -> None:
-    """In the new process: its actor's end asks it to stop."""
+    """In the new process: signals come through, which threads of Ray block, and its actor's end is one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
 
 
@@ -108,14 +111,15 @@ def run(address: str, arguments: list[str]) -> int:
         SettingError: the cluster cannot be reached, has other versions, or lacks taskspace.
     """
     ray = _join(address)
+    asked: list[int] = []  # Ctrl-C, kept until Ray Client is between two calls
+    before = signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
     try:
         command = _start(ray, arguments)
         while True:
-            try:
-                lines, code = ray.get(command.take.remote(), timeout=START_DEADLINE_S)
-            except KeyboardInterrupt:
-                command.interrupt.remote()
-                continue
+            lines, code = ray.get(command.take.remote(), timeout=START_DEADLINE_S)
+            while asked:
+                ray.get(command.interrupt.remote(), timeout=START_DEADLINE_S)
+                asked.pop()
             for stream, line in lines:
                 print(line, end="", file=getattr(sys, stream), flush=True)
             if code is not None:
@@ -127,6 +131,7 @@ def run(address: str, arguments: list[str]) -> int:
             "the version that is here? A run that had begun can be resumed"
         ) from None
     finally:
+        signal.signal(signal.SIGINT, before)
         ray.shutdown()
 
 
