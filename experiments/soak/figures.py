@@ -1,4 +1,4 @@
-"""What a soak came to: seconds until work went on after each kind of fault; memory of each kind of process."""
+"""What a soak came to: seconds until work went on after each kind of fault, memory by kind of process."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
