@@ -1,4 +1,4 @@
-"""The network between two nodes is cut: for seconds, and the run waits; for long, and it goes on elsewhere."""
+"""The network between two nodes is cut: for seconds, and the run waits; for long, and it goes on without."""
 
 import socket
 import sys

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.attention.bias import causal_lower_right
 from transformers import AttentionInterface
 
 from protocols.errors import SettingError
@@ -22,24 +23,34 @@ class Layout:
 
     `rows` [B * L]: the row of each place of the padded batch; padding repeats the rest's last row.
     `back` [T - P]: the padded place of each row after the opening.
+    Both are None where all rests are equally long: then nothing is padded.
     `mask` [L, P + L]: a rest's row i may look at the opening and at its own rows up to i. Padding lies
     to the right, where no real row looks, so one mask serves all sequences.
     `opening_mask` [P, P]: the opening looks at itself.
+
+    On a GPU the masks are names only: its flash kernel takes no mask, but it knows this triangle. With a mask
+    that is spelled out and grouped heads, torch falls back to computing all scores.
     """
 
     def __init__(self, opening: int, lengths: tuple[int, ...], device: torch.device | None = None) -> None:
         self.opening, self.lengths = opening, lengths
         self.longest = longest = max(lengths)
-        rows, back, start = [], [], opening
-        for index, length in enumerate(lengths):
-            rows += [start + min(place, length - 1) for place in range(longest)]
-            back += [index * longest + place for place in range(length)]
-            start += length
-        self.rows = torch.tensor(rows, device=device)
-        self.back = torch.tensor(back, device=device)
+        self.rows, self.back = (None, None) if min(lengths) == longest else self._padding(device)
+        if device is not None and device.type == "cuda":
+            self.mask: torch.Tensor = causal_lower_right(longest, opening + longest)
+            self.opening_mask: torch.Tensor = causal_lower_right(opening, opening)
+            return
         own = torch.ones(longest, longest, dtype=torch.bool, device=device).tril()
         self.mask = F.pad(own, (opening, 0), value=True)
         self.opening_mask = torch.ones(opening, opening, dtype=torch.bool, device=device).tril()
+
+    def _padding(self, device: torch.device | None) -> tuple[torch.Tensor, torch.Tensor]:
+        lengths = torch.tensor(self.lengths)[:, None]  # [B, 1]
+        starts = self.opening + lengths.cumsum(0) - lengths
+        places = torch.arange(self.longest)[None]  # [1, L]
+        rows = (starts + places.minimum(lengths - 1)).flatten()
+        back = (places < lengths).flatten().nonzero()[:, 0]
+        return rows.to(device), back.to(device)
 
 
 def packed_attention(
@@ -64,14 +75,17 @@ def packed_attention(
     q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))  # [T, heads, D]
 
     def padded(x: torch.Tensor) -> torch.Tensor:  # [T, heads, D] -> [B, heads, L, D]
-        return x.index_select(0, layout.rows).unflatten(0, (batch, longest)).transpose(1, 2)
+        rests = x[opening:] if layout.rows is None else x.index_select(0, layout.rows)
+        return rests.unflatten(0, (batch, longest)).transpose(1, 2)
 
     def with_opening(x: torch.Tensor) -> torch.Tensor:  # [T, heads, D] -> [B, heads, P + L, D]
         shared = x[:opening].transpose(0, 1).expand(batch, -1, -1, -1)
         return torch.cat((shared, padded(x)), dim=2)
 
     rests = _attend(padded(q), with_opening(k), with_opening(v), layout.mask, scaling)
-    out = rests.transpose(1, 2).flatten(0, 1).index_select(0, layout.back)  # [T - P, H, D]
+    out = rests.transpose(1, 2).flatten(0, 1)  # [B * L, H, D]
+    if layout.back is not None:
+        out = out.index_select(0, layout.back)  # [T - P, H, D]
     if opening:
         q, k, v = query[:, :, :opening], key[:, :, :opening], value[:, :, :opening]
         first = _attend(q, k, v, layout.opening_mask, scaling)

@@ -6,6 +6,18 @@ Does not cover: which positions are labelled (`actors.learning.packing`).
 import torch
 import torch.nn.functional as F
 
+_CHUNK_CPU = 128  # rows whose logits stay in the cache
+_CHUNK_CUDA_LOGITS = 1 << 27  # of one chunk: 0.5 GiB in float32, and rows enough to fill the matrix units
+
+
+def chunk_of(weight: torch.Tensor) -> int:
+    """Rows whose logits are computed at a time. `weight` [V, D] is the output embedding.
+
+    Every chunk reads the whole embedding, and where it is learned also reads and writes its gradient. A GPU
+    needs several hundred rows before that is less than the arithmetic.
+    """
+    return max(_CHUNK_CPU, _CHUNK_CUDA_LOGITS // len(weight)) if weight.is_cuda else _CHUNK_CPU
+
 
 def token_logprobs(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Log-probability of each label, computed in float32.
@@ -57,12 +69,12 @@ def linear_sft_loss(
     labels: torch.Tensor,
     weights: torch.Tensor,
     total: float,
-    chunk: int = 128,
+    chunk: int | None = None,
 ) -> torch.Tensor:
     """`sft_loss(hidden @ weight.T, ...)` without ever holding all logits.
 
     Logits are computed for `chunk` rows at a time and turned into their gradient at once, so that memory
-    is O(chunk * V) instead of O(N * V) and the logits are read while they are in the cache.
+    is O(chunk * V) instead of O(N * V) and the logits are read while they are in the cache; see `chunk_of`.
 
     Args:
         hidden: [N, D]. weight: [V, D], the output embedding. labels, weights: [N]. total: scalar.
@@ -70,7 +82,9 @@ def linear_sft_loss(
     Returns:
         a scalar, float32.
     """
-    loss: torch.Tensor = _LinearSftLoss.apply(hidden, weight, labels, weights, total, chunk)
+    loss: torch.Tensor = _LinearSftLoss.apply(
+        hidden, weight, labels, weights, total, chunk or chunk_of(weight)
+    )
     return loss
 
 
@@ -84,7 +98,7 @@ class _LinearSftLoss(torch.autograd.Function):
         scales = weights.float() / total
         for start in range(0, len(hidden), chunk):
             rows = slice(start, start + chunk)
-            probabilities = F.linear(hidden[rows], weight).float().softmax(-1)
+            probabilities = F.linear(hidden[rows], weight).softmax(-1, dtype=torch.float32)
             target = labels[rows, None]
             # p underflows to 0 only where the loss would be above 100 nats; the clamp keeps it finite.
             chosen = probabilities.gather(1, target).clamp_min(1e-45)
@@ -107,7 +121,7 @@ class _LinearSftLoss(torch.autograd.Function):
 
 
 def linear_logprobs(
-    hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, chunk: int = 128
+    hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, chunk: int | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """`token_logprobs(hidden @ weight.T, labels)` and the entropies, without ever holding all logits.
 
@@ -119,7 +133,9 @@ def linear_logprobs(
     Returns:
         [N] float32 log-probabilities, and [N] float32 entropies in nats, which carry no gradient.
     """
-    found: tuple[torch.Tensor, torch.Tensor] = _LinearLogprobs.apply(hidden, weight, labels, chunk)
+    found: tuple[torch.Tensor, torch.Tensor] = _LinearLogprobs.apply(
+        hidden, weight, labels, chunk or chunk_of(weight)
+    )
     return found
 
 
@@ -130,7 +146,7 @@ class _LinearLogprobs(torch.autograd.Function):
         entropies = torch.empty_like(logprobs)
         for start in range(0, len(hidden), chunk):
             rows = slice(start, start + chunk)
-            logs = F.linear(hidden[rows], weight).float().log_softmax(-1)
+            logs = F.linear(hidden[rows], weight).log_softmax(-1, dtype=torch.float32)
             logprobs[rows] = logs.gather(1, labels[rows, None])[:, 0]
             entropies[rows] = -(logs.exp() * logs).sum(-1)
         ctx.save_for_backward(hidden, weight, labels)
@@ -147,7 +163,7 @@ class _LinearLogprobs(torch.autograd.Function):
         for start in range(0, len(hidden), ctx.chunk):
             rows = slice(start, start + ctx.chunk)
             # d logprob / d logits = onehot(label) - p
-            slope = F.linear(hidden[rows], weight).float().softmax(-1).neg_()
+            slope = F.linear(hidden[rows], weight).softmax(-1, dtype=torch.float32).neg_()
             slope.scatter_add_(1, labels[rows, None], torch.ones_like(slope[:, :1]))
             slope = slope.mul_(grad[rows, None]).to(hidden.dtype)
             if grad_hidden is not None:

@@ -87,8 +87,8 @@ class MixedAdamW:
         more slowly, since its second moments fade as well. Groups whose rewards are all equal, as most are
         where a policy is good or bad at everything, would move the weights by what others taught before.
         """
-        norm = nn.utils.clip_grad_norm_(self.masters, self.grad_clip)
-        if float(norm) == 0.0:
+        norm = float(nn.utils.clip_grad_norm_(self.masters, self.grad_clip))  # a GPU is waited for once
+        if norm == 0.0:
             return 0.0
         for group in self.adamw.param_groups:
             group["lr"] = learning_rate
@@ -96,7 +96,7 @@ class MixedAdamW:
         for flat in self.groups:
             flat.publish()
             flat.master.grad.zero_()  # type: ignore[union-attr]
-        return float(norm)
+        return norm
 
     def shapes(self) -> dict[str, list[int]]:
         return {name: list(shape) for group in self.groups for name, shape in group.shapes.items()}
