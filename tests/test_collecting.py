@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.collecting import Pipeline
-from protocols.errors import DeadlineError
+from protocols.errors import DeadlineError, RoleLostError
 from protocols.settings import RunSettings
 
 
@@ -117,3 +117,50 @@ def test_a_verifier_that_hangs_is_ended_and_in_the_end_the_run_is():
             pipeline.step()
             time.sleep(0.02)
     assert verifier.replaced == 1
+
+
+class Lost:
+    """A call whose role, or one that it waits for, is lost for good."""
+
+    due = 0
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+
+    def result(self, deadline_s: float, reason: str):
+        raise RoleLostError(f"{self.role}: all restarts are used up", self.role)
+
+
+def losing(lost: list[str], whom: str):
+    """A pipeline with two solvers, of which the named ones lose every call because `whom` is lost."""
+    clock, log, admitted = Clock(), [], []
+    solvers = [Working(clock, name, lambda n: 1, log) for name in ("solver-0", "solver-1")]
+    for solver in solvers:
+        if solver.name in lost:
+            solver.submit = lambda *args, name=solver.name: Lost(whom or name)
+    judge = Working(clock, "verifier-0", lambda n: 1, log)
+    pipeline = Pipeline(
+        clock, RunSettings.model_validate({"solver": {"in_flight": 4}}), solvers, [judge],
+        lambda batch: None, lambda batch, judged, seconds: admitted.append(judged[0]), True,
+    )  # fmt: skip
+    for number in range(4):
+        pipeline.offer(plays(number), None)
+    return pipeline, solvers, admitted
+
+
+def test_what_a_lost_solver_was_asked_another_one_is_asked():
+    pipeline, solvers, admitted = losing(["solver-0"], "")
+    pipeline.drain()
+    assert admitted == [0, 1, 2, 3]
+    assert [solver.name for solver in solvers] == ["solver-1"]
+
+
+@pytest.mark.parametrize(
+    "lost, whom, told",
+    [(["solver-0", "solver-1"], "", "solver-1"), (["solver-0"], "engine-0", "engine-0")],
+    ids=["the last one", "what it waits for"],
+)
+def test_who_cannot_be_replaced_ends_the_run(lost, whom, told):
+    pipeline, _, _ = losing(lost, whom)
+    with pytest.raises(RoleLostError, match=f"^{told}: "):
+        pipeline.drain()

@@ -127,3 +127,41 @@ def test_an_engine_that_hangs_is_ended_and_asked_again(tmp_path):
 class Hanging:
     def generate(self, requests, weights):
         time.sleep(60)
+
+
+class Serving:
+    """An engine, as others hold it, that hangs or is lost for so many calls."""
+
+    def __init__(self, name: str, error: type[Exception] | None = None, times: int = 10**9) -> None:
+        self.name, self.error, self.left, self.replaced, self.asked = name, error, times, 0, 0
+
+    def submit(self, method, *args):
+        self.asked += 1
+        return self
+
+    def result(self, deadline_s, reason):
+        if self.error is not None and self.left > 0:
+            self.left -= 1
+            raise self.error(f"{self.name}: nothing", self.name)
+        return self.name
+
+    def replace(self, asked: float) -> None:
+        self.replaced += 1
+
+
+def serve(*engines: Serving, method: str = "serve"):
+    return Replicas(engines, 2).call(method, WEIGHTS, deadline_s=1, reason="a test")
+
+
+def test_new_weights_reach_every_engine_round_hanging_and_lost_ones():
+    hanging, lost, good = Serving("e0", DeadlineError, 2), Serving("e1", RoleLostError), Serving("e2")
+    assert serve(hanging, lost, good) in ("e0", "e2")
+    assert hanging.replaced == 2 and hanging.left == 0 and hanging.asked == 3
+    with pytest.raises(DeadlineError, match="e0: nothing"):
+        serve(Serving("e0", DeadlineError), good)
+    with pytest.raises(RoleLostError, match="e1: nothing"):
+        serve(Serving("e0", RoleLostError), Serving("e1", RoleLostError))
+
+
+def test_the_next_engine_describes_where_the_first_is_lost():
+    assert serve(Serving("e0", RoleLostError), Serving("e1"), method="describe") == "e1"

@@ -191,7 +191,7 @@ class Soak:
 
     def _last_line(self) -> str:
         lines = (self._out / "driver.out").read_text(errors="replace").split("\n")
-        return next((line for line in reversed(lines) if line.strip()), "")
+        return next((line[6:] for line in reversed(lines) if line.startswith("soak: ")), "said nothing")
 
 
 def _end(found: list[processes.Found]) -> None:

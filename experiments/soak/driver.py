@@ -1,6 +1,6 @@
 """One run in a process of its own: `python -m experiments.soak.driver RUN_DIR SETTINGS_JSON LEARNER`.
 
-Prints `complete`, `stopped` (after Ctrl-C) or the one line of an error.
+Its last line with `soak: ` (Ray prints others) is `complete`, `stopped` (after Ctrl-C) or an error.
 """
 
 import signal
@@ -25,9 +25,9 @@ def main() -> int:
     arena = Arena(settings, run_dir, model, lambda kind, facts: None, learner)
     signal.signal(signal.SIGINT, lambda number, frame: arena.request_stop())
     try:
-        print("complete" if arena.run() else "stopped", flush=True)
+        print("soak: complete" if arena.run() else "soak: stopped", flush=True)
     except (TaskspaceError, OSError) as error:
-        print(f"taskspace: {' '.join(str(error).split())}", flush=True)
+        print(f"soak: {' '.join(str(error).split())}", flush=True)
         return 2
     return 0
 
