@@ -44,9 +44,10 @@ class Replicas:
                 except (DeadlineError, RoleLostError) as error:
                     cause = error
                     self._work_round(role, began, error)
-                    asked.append(role if role in self._roles else self._roles[0])
-            if not asked:
+                    asked += [role] if role in self._roles else []
+            if answers and not asked:
                 return answers[0]
+            asked = asked or self._roles[:1]
         assert cause is not None
         raise cause
 
