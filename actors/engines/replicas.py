@@ -45,7 +45,7 @@ class Replicas:
                     cause = error
                     self._work_round(role, began, error)
                     asked += [role] if role in self._roles else []
-            if not asked and answers:
+            if answers and not asked:
                 return answers[0]
             asked = asked or self._roles[:1]
         assert cause is not None
