@@ -242,6 +242,10 @@ class Curator:
             return []
         row = self._reader.row("SELECT plan_json, planned FROM rounds WHERE round = ?", [round]) or {}
         plan, groups = from_json(row["plan_json"], list[Start]), self._reader.compared(round)
+        size = self._settings.solver.group_size
+        waiting = self._unplayed(round, Purpose.COLLECT, plan, size)
+        if waiting:  # planned by a call whose answer was lost
+            return waiting
         base = [task for task in self._base if counting.counts(task)]
         starts, decisions = replacing.further(
             self._settings, round, plan, row["planned"], groups, base, self._waiting()
@@ -253,7 +257,7 @@ class Curator:
         if not starts:
             return []
         self._store.extend_round(round, [msgspec.to_builtins(start) for start in starts], decisions)
-        return self._unplayed(round, Purpose.COLLECT, [*plan, *starts], self._settings.solver.group_size)
+        return self._unplayed(round, Purpose.COLLECT, [*plan, *starts], size)
 
     def _again(self, rng: random.Random) -> tuple[Start, dict[str, Any]] | None:
         """With the set chance, a start from the buffer instead of a base task, and why it was chosen."""
@@ -288,6 +292,8 @@ class Curator:
 
     def admit(self, judged: Sequence[Judged]) -> dict[str, Any]:
         """Store a batch of groups, their verdicts and what follows from them, in one transaction."""
+        if self._known(judged):  # by a call whose answer was lost: nothing follows a second time
+            return deciding.counts(judged)
         decisions, changes = [], []
         for one in judged:
             decisions.append(deciding.group_decision(one))
@@ -316,6 +322,11 @@ class Curator:
             self._space.add_group(one.group, one.verdicts)
         self._space.change_buffer(kept)
         return deciding.counts(judged)
+
+    def _known(self, judged: Sequence[Judged]) -> bool:
+        """Whether this batch is in the store; a batch is there whole or not at all."""
+        sql = "SELECT 1 FROM groups WHERE id = ?"
+        return any(self._reader.row(sql, [one.group.id]) for one in judged[:1])
 
     def _offer(self, one: Judged) -> None:
         """Keep a collected group's start in the buffer, and what goes on from it, all with the group's score:

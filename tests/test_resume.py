@@ -14,6 +14,7 @@ import pytest
 from loop_driver import small_run
 
 from actors.arena import Arena
+from experiments.soak import processes
 from memory.artefacts import fetch_model
 from protocols.settings import RunSettings
 
@@ -156,10 +157,7 @@ def test_kill_9_of_any_actor_at_random_moments(uninterrupted, tmp_path):
     deadline = time.monotonic() + 200
     while process.poll() is None and time.monotonic() < deadline:
         time.sleep(rng.uniform(1.0, 4.0))
-        try:
-            actors = [p for p in family(process) if "ray::" in " ".join(p.cmdline()[:1])]
-        except psutil.NoSuchProcess:
-            continue
+        actors = [one.process for one in processes.of_run(process.pid) if one.kind in processes.ROLES]
         if actors and killed < 6:
             rng.choice(actors).send_signal(signal.SIGKILL)
             killed += 1
