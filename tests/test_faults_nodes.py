@@ -38,7 +38,7 @@ def settings_on(cluster, **changes):
 
 
 def play_beside(run_dir, settings, changes, what: str, after: int = 4) -> None:
-    """Play in a thread, because Ray changes clusters in the main one only; `changes` come after some batches."""
+    """Play in a thread, as Ray changes clusters in the main one only; `changes` come after some batches."""
     now, failed = threading.Event(), []
     breaking = Breaking(now.set, after=after)
 
