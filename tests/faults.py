@@ -75,7 +75,8 @@ def play(run_dir: Path, settings: RunSettings, breaking: Breaking, what: str) ->
 
 def check(run_dir: Path, settings: RunSettings, wanted: dict[str, list[tuple]] | None = None) -> None:
     """Nothing lost, doubled or invented; with `wanted`, the same as in a run that nothing happened to."""
-    assert invariants.violations(run_dir, settings, complete=True) == []
+    wrong = invariants.violations(run_dir, settings, complete=True)
+    assert not wrong, wrong
     if wanted is not None:
         assert_same(content(run_dir), wanted)
 

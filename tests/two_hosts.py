@@ -9,12 +9,14 @@ import subprocess
 import uuid
 from pathlib import Path
 
-QUICK = {
+ENVIRONMENT = {
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "6",
     "RAY_gcs_rpc_server_reconnect_timeout_s": "20",
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",  # or a token in the home folder decides what the head asks for
+    "RAY_AUTH_TOKEN": "a-token-for-these-two-hosts-and-no-others",
 }
 
 
@@ -62,7 +64,7 @@ class Hosts:
                 ["ip", "netns", "exec", host, *command],
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **QUICK, **environment},
+                env={**os.environ, **ENVIRONMENT, **environment},
                 start_new_session=True,
             )
         self.processes.append(process)

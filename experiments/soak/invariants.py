@@ -15,8 +15,11 @@ _EMPTY = {
         WHERE a.group_id = g.id) OR attempts <> (SELECT COUNT(*) FROM attempts a WHERE a.group_id = g.id)""",
     "an attempt is without its tokens": """
         SELECT id FROM attempts WHERE seq NOT IN (SELECT attempt_seq FROM tokens)""",
-    "a failure of the sandbox has a reward, or none is without a failure": """
-        SELECT id FROM attempts WHERE (infra_error IS NULL) = (reward IS NULL)""",
+    "a failure of the sandbox has a reward": """
+        SELECT id FROM attempts WHERE infra_error IS NOT NULL AND reward IS NOT NULL""",
+    "a reward is missing without a reason": """
+        SELECT id FROM attempts WHERE infra_error IS NULL AND reward IS NULL
+        AND category <> 'unreferenced'""",
     "a place in a plan was played twice": """
         SELECT round, position FROM groups GROUP BY round, position, purpose, book HAVING COUNT(*) > 1""",
     "a round was learned twice": "SELECT round FROM updates GROUP BY round HAVING COUNT(*) > 1",
