@@ -115,7 +115,9 @@ def test_published_files_come_through_the_object_store(tmp_path):
     fetched = FetchedWeights()
     with pytest.raises(EngineError, match="not seen on this node; put the run on shared storage"):
         fetched.local(Weights(version=1, path=gone))
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20)
+    ray.init(
+        "local", num_cpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=100 * 2**20
+    )
     try:
         here = fetched.local(Weights(version=1, path=gone, files=ray.put(files_of(published))))
         assert weights_checksum(here.path) == weights_checksum(published)
