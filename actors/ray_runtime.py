@@ -159,7 +159,8 @@ def connect(settings: RuntimeSettings) -> None:
             "object_store_memory": settings.object_store_mb * 2**20,
         }
     try:
-        ray.init(address=settings.address, **options)
+        # "local": with no address at all, Ray would join any cluster that was started on this machine.
+        ray.init(address=settings.address or "local", **options)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         first = str(error).strip().splitlines()[0]
         raise SettingError(
