@@ -9,6 +9,8 @@ import subprocess
 import uuid
 from pathlib import Path
 
+import psutil
+
 ENVIRONMENT = {
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "1000",
@@ -70,12 +72,19 @@ class Hosts:
         self.processes.append(process)
         return process
 
+    def titles(self, host: str) -> set[str]:
+        """What the processes of a host call themselves."""
+        return {(psutil.Process(pid).cmdline() or [""])[0] for pid in self._pids(host)}
+
+    def _pids(self, host: str) -> list[int]:
+        found = subprocess.run(["ip", "netns", "pids", host], capture_output=True, text=True).stdout
+        return [int(pid) for pid in found.split() if psutil.pid_exists(int(pid))]
+
     def close(self) -> None:
         """End everything that still runs on the hosts, and take them away."""
         for host in (self.a, self.b):
-            found = subprocess.run(["ip", "netns", "pids", host], capture_output=True, text=True).stdout
-            for pid in found.split():
-                subprocess.run(["kill", "-9", pid], capture_output=True)
+            for pid in self._pids(host):
+                subprocess.run(["kill", "-9", str(pid)], capture_output=True)
             subprocess.run(["ip", "netns", "del", host], capture_output=True)
         for process in self.processes:
             process.wait(timeout=30)

@@ -114,6 +114,7 @@ class Soak:
             self._look()
             if self.seconds >= next_measure:
                 self._memory.measure(self._driver.pid)
+                self._save_faults()
                 next_measure = self.seconds + MEASURE_S
             if faulty and self.seconds >= next_fault and watching.counts(self.run_dir).groups:
                 self._break()
@@ -140,6 +141,9 @@ class Soak:
 
     def write(self, summary: dict[str, Any]) -> None:
         (self._out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        self._save_faults()
+
+    def _save_faults(self) -> None:
         with (self._out / "faults.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, ("at", "fault", "groups", "seconds"))
             writer.writeheader()
