@@ -7,7 +7,7 @@ How choices are made is `actors.choosing`; how things are stored, `memory.store`
 
 import random
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,7 @@ class Curator:
         asks, _ = self._asked(round)
         return [ask for ask in asks if ask.id not in known]
 
-    @cache  # noqa: B019  (one curator for a run; what is known changes until the answers are admitted)
+    @lru_cache(maxsize=2)  # noqa: B019  (one curator for a run; what is known changes until they are admitted)
     def _asked(self, round: int) -> tuple[list[Ask], list[Decision]]:
         return asking.asks_of(self._settings, self._reader, self._domain.topics(), round)
 

@@ -59,6 +59,8 @@ def connect(settings: RuntimeSettings) -> None:
     ray = quiet_ray()
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "namespace": NAMESPACE}
     if settings.address is None:
+        # Nobody looks at its list of past calls, which grows by 3.5 MB with every thousand of them.
+        os.environ.setdefault("RAY_task_events_report_interval_ms", "0")
         # The machine's cores are shared by roles that mostly wait for each other; what bounds the work is
         # the arena, so Ray gets no more workers started ahead than this.
         options |= {

@@ -39,13 +39,20 @@ def start_ray(hosts: Hosts, folder: Path) -> str:
     ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=2"]
     ray += ["--object-store-memory=83886080"]
     head = [f"--node-ip-address={HEAD}", f"--port={port}", "--head", "--include-dashboard=false"]
-    head += [f"--temp-dir=/tmp/ts-{port}", '--resources={"here": 1}']
+    head += [f"--temp-dir={hosts.folder.name}", '--resources={"here": 1}']
     hosts.start(hosts.a, [*ray, *head], folder / "head.log")
-    time.sleep(8)
+    wait_for_ray(folder / "head.log")
     other = ["--node-ip-address=10.77.0.2", f"--address={HEAD}:{port}", '--resources={"away": 1}']
     hosts.start(hosts.b, [*ray, *other], folder / "other.log")
-    time.sleep(6)
+    wait_for_ray(folder / "other.log")
     return f"{HEAD}:{port}"
+
+
+def wait_for_ray(log: Path) -> None:
+    deadline = time.monotonic() + 90
+    while "Ray runtime started" not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
 
 
 @pytest.mark.parametrize("seconds", [3, LONG_S], ids=["short", "long"])

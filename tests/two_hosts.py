@@ -6,6 +6,7 @@ Needs root and iproute2; `Hosts.make` says why where it cannot.
 import os
 import shutil
 import subprocess
+import tempfile
 import uuid
 from pathlib import Path
 
@@ -30,6 +31,8 @@ class Hosts:
         self.a, self.b = f"tsa{token}", f"tsb{token}"
         self._cable = f"tsv{token}"  # the end in a; the other one has an x behind its name
         self.processes: list[subprocess.Popen] = []
+        # Short: Ray puts sockets into it, whose names may have 107 characters.
+        self.folder = tempfile.TemporaryDirectory(prefix="ts-", dir="/tmp", ignore_cleanup_errors=True)
 
     @staticmethod
     def lacking() -> str:
@@ -88,6 +91,7 @@ class Hosts:
             subprocess.run(["ip", "netns", "del", host], capture_output=True)
         for process in self.processes:
             process.wait(timeout=30)
+        self.folder.cleanup()
 
 
 def _ip(*words: str) -> None:
