@@ -23,12 +23,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from actors.ahead import Ahead
 from actors.casting import cast
 from actors.collecting import Batch, Pipeline, Wait
 from actors.curator import Curator
+from actors.delivery import deliver
 from actors.engines.base import Weights
 from actors.learner import learner_of
 from actors.runtime import Pending, Role, Runtime, insist, start_runtime
@@ -309,16 +308,7 @@ class Arena:
         if self._settings.engine.fixed_weights:
             self._weights = weights
             return
-        if self._settings.engine.transport == "objects" and self._runtime.kind == "ray":
-            files = self._roles.learner.submit("files", weights.path)
-            weights = msgspec.structs.replace(weights, files=files.ref)  # type: ignore[attr-defined]
-        self._roles.engine.call(
-            "serve",
-            weights,
-            deadline_s=self._settings.engine.deadline_s,
-            reason=f"version {weights.version} to be loaded",
-        )
-        self._weights = weights
+        self._weights = deliver(weights, self._settings, self._roles.learner, self._roles.engine)
 
     def _can_measure(self) -> bool:
         """Whether the engine can answer with the newest weights."""

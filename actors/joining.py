@@ -30,6 +30,9 @@ RETRY_S = 0.5
 #: Ray sets this for the process of a submitted job, whose working directory is on all nodes already.
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 TOKEN = "the cluster asks for a token; copy its head's ~/.ray/auth_token here and set RAY_AUTH_MODE=token"
+#: `token` in the environment makes this process refuse calls of workers that bring none. Ray sets it itself,
+#: for the process and its children, once a Ray was started in it.
+MODE = "RAY_AUTH_MODE"
 REMEDY = "check the address, or leave it out to run on this machine"
 
 
@@ -114,11 +117,16 @@ def require_answer(address: str, deadline_s: float) -> None:
         return  # Ray looks for a node on this machine, which is quick
     ends = time.monotonic() + deadline_s
     require_port("runtime.address", address, deadline_s)
-    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+
+    def ask(**mode: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+        left = max(1.0, ends - time.monotonic())
+        env = os.environ | mode
+        return subprocess.run(command, timeout=left, capture_output=True, text=True, check=False, env=env)
+
     try:
-        done = subprocess.run(
-            command, timeout=max(1.0, ends - time.monotonic()), capture_output=True, text=True, check=False
-        )
+        done = ask()
+        open_to_all = os.environ.get(MODE) == "token" and not ask(**{MODE: "disabled"}).returncode
     except subprocess.TimeoutExpired:
         raise SettingError(
             f"runtime.address {address}: something listens there, but gave no answer as a Ray cluster within "
@@ -129,6 +137,11 @@ def require_answer(address: str, deadline_s: float) -> None:
     if done.returncode and "ersion mismatch" not in done.stderr:  # that one is told better by joining
         raise SettingError(
             f"runtime.address {address}: something listens there, but it is no Ray cluster; {REMEDY}"
+        )
+    if open_to_all:
+        raise SettingError(
+            f"runtime.address {address}: the cluster works without tokens, but here {MODE}=token is set (Ray "
+            f"does that where one was started before); set {MODE}=disabled here, or =token on all nodes"
         )
 
 

@@ -9,14 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actors.engines.base import Weights
+from actors.engines.base import Meeting, Weights
 from actors.engines.fetching import files_of, local_model
 from actors.learning.group import RankGroup
+from protocols.errors import TransferError
 from protocols.recipes import recipe
 from protocols.records import Sample, Update
 from protocols.settings import RunSettings
 
 if TYPE_CHECKING:
+    from actors.engines.direct import Sender
     from actors.learning.grpo import GrpoLearner
     from actors.learning.ranks import Ranks
     from actors.learning.sft import SftLearner
@@ -34,6 +36,7 @@ class Learner:
         self, settings: RunSettings, model_path: str, run_dir: str, ranks: "Ranks | None" = None
     ) -> None:
         self._settings = settings
+        self._sender: Sender | None = None
         self._learner = _algorithm(settings, local_model(settings.model, model_path), Path(run_dir), ranks)
 
     def restore(self, version: int) -> Weights:
@@ -56,6 +59,32 @@ class Learner:
     def files(self, path: str) -> dict[str, Any]:
         """The files of a published folder, for engines on nodes that do not see it."""
         return files_of(Path(path))
+
+    def offer(self, receivers: int) -> Meeting | None:
+        """Where engines that take the current version from memory find it; the first rank's answer counts."""
+        import ray
+
+        from actors.engines.direct import Sender
+
+        if not self._learner.ranks.first:
+            return None
+        self._sender = Sender(ray.util.get_node_ip_address(), receivers)
+        return self._sender.meeting
+
+    def send(self, version: int) -> None:
+        """Broadcast the weights of this version to whoever comes to the place that was offered.
+
+        Raises:
+            TransferError: not all came, or the learner has gone on, or begun anew, since.
+        """
+        sender, self._sender = self._sender, None
+        if self._learner.version != version or (sender is None and self._learner.ranks.first):
+            raise TransferError(f"learner: version {version} cannot be sent; it has {self._learner.version}")
+        try:
+            self._learner.send(sender)
+        except RuntimeError as error:
+            first = str(error).strip().partition("\n")[0]
+            raise TransferError(f"learner: version {version} could not be sent ({first})") from error
 
 
 class GroupedLearner:
@@ -81,6 +110,13 @@ class GroupedLearner:
 
     def files(self, path: str) -> dict[str, Any]:
         return files_of(Path(path))
+
+    def offer(self, receivers: int) -> Meeting:
+        found: Meeting = self._group.call("offer", receivers, reason="a place to hand weights over")
+        return found
+
+    def send(self, version: int) -> None:
+        self._group.call("send", version, reason=f"version {version} to be sent")
 
     def pids(self) -> list[int]:
         """Process ids of the ranks."""

@@ -39,8 +39,10 @@ class RayPending:
             lines = str(error).strip().splitlines()
             if "creation task" in lines[0]:  # the constructor raised: its message is the last line
                 raise EngineError(f"{self._role}: cannot start ({lines[-1].strip()})") from None
+            _, _, detail = str(error).partition("Worker exit detail: ")
+            why = (detail.strip().splitlines() or lines)[0].partition(". There are some potential")[0]
             raise RoleLostError(
-                f"{self._role}: the actor died and all its restarts are used up ({lines[0]}); look at its "
+                f"{self._role}: the actor died and all its restarts are used up ({why}); look at its "
                 f"log, or give it more memory",
                 self._role,
             ) from None

@@ -33,9 +33,9 @@ class EngineSettings(Section):
     """CPU threads; 0 = all cores this process may use."""
     probe_tolerance: float = Field(0.1, gt=0, le=10)
     """Largest mean difference of log-probabilities (nats) between learner and engine after publishing."""
-    transport: Literal["folder", "objects"] = "folder"
-    """How published weights come to engines on other nodes: from the run's folder, which then has to be on
-    shared storage, or through Ray's object store."""
+    transport: Literal["folder", "objects", "direct"] = "folder"
+    """How published weights come to engines: from the run's folder, which engines on other nodes have to see,
+    through Ray's object store, or directly from the learner's memory (vLLM; NCCL between GPUs, gloo else)."""
     failures_allowed: int = Field(3, ge=0, le=100)
     """Consecutive failed calls before the run ends with the engine's cause."""
     deadline_s: float = Field(600.0, gt=0)

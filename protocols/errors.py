@@ -28,6 +28,10 @@ class EngineError(TaskspaceError):
     """An engine keeps failing, or the weights it serves are not the weights that were published."""
 
 
+class TransferError(EngineError):
+    """Weights that were sent from memory to memory did not arrive; the folder still has them."""
+
+
 class RoleLostError(EngineError):
     """A role's actor died, and all its restarts are used up. `role` is its name."""
 

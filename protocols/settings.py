@@ -209,6 +209,25 @@ class RunSettings(Section):
         return self
 
     @model_validator(mode="after")
+    def _weights_can_go_directly(self) -> "RunSettings":
+        if self.engine.transport != "direct":
+            return self
+        if self.engine.kind != "vllm":
+            why, remedy = f"engine.kind {self.engine.kind} cannot take them", "engine.kind=vllm"
+        elif self.runtime.kind == "inline":
+            why, remedy = "in one process there is nobody to send them to", "runtime.kind=ray"
+        elif self.runtime.layout == "colocated":
+            why, remedy = "learner and engine share a GPU, which NCCL cannot", "runtime.layout=separate"
+        elif self.learner.lora.rank:
+            why, remedy = "adapters travel as files", "engine.transport=objects"
+        else:
+            return self
+        raise SettingError(
+            f"setting engine.transport: direct hands weights from memory to memory, but {why}; write --set "
+            f"{remedy} or --set engine.transport=folder"
+        )
+
+    @model_validator(mode="after")
     def _ranks_can_be_started(self) -> "RunSettings":
         if self.learner.ranks > 1 and self.runtime.kind == "inline":
             raise SettingError(

@@ -114,6 +114,13 @@ def test_a_cluster_that_wants_a_token_says_so(tmp_path: Path) -> None:
         assert result_of("--address", cluster.address, cwd=tmp_path, **token)["verified"] > 0
 
 
+def test_a_token_where_the_cluster_has_none_says_so(tmp_path: Path) -> None:
+    with nodes() as cluster:
+        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a-token-of-the-tests-and-of-nobody-else"}
+        line = refused(*SMALL, "--address", cluster.address, cwd=tmp_path, **token)
+        assert "the cluster works without tokens" in line and "RAY_AUTH_MODE=disabled" in line
+
+
 @pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in OF_JOBS),
     reason="job submission needs the extra `cluster`: pip install -c constraints.txt -e '.[cluster]'",

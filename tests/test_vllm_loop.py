@@ -5,6 +5,7 @@ import sqlite3
 
 import pytest
 
+from actors import delivery
 from actors.arena import Arena
 from memory.artefacts import fetch_model
 from protocols.settings import RunSettings
@@ -17,12 +18,18 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("rank", [0, 4], ids=["weights", "adapters"])
-def test_a_round_is_played_learned_and_measured_on_vllm(tmp_path, rank):
+@pytest.mark.parametrize(
+    ("rank", "transport"),
+    [(0, "folder"), (4, "folder"), (0, "direct")],
+    ids=["weights", "adapters", "direct"],
+)
+def test_a_round_is_played_learned_and_measured_on_vllm(tmp_path, rank, transport, monkeypatch):
+    taken = []
+    monkeypatch.setattr(delivery, "_directly", lambda *given, do=delivery._directly: taken.append(do(*given)))
     settings = RunSettings.model_validate(
         {
             "rounds": 1,
-            "engine": {"kind": "vllm", "batch_size": 16},
+            "engine": {"kind": "vllm", "batch_size": 16, "transport": transport},
             "zwc": {"functions": 2, "tasks_per_function": 4, "test_tasks_per_function": 2},
             "proposer": {"per_round": 2},
             "solver": {"group_size": 2, "groups_per_round": 6, "batch_groups": 1, "in_flight": 4},
@@ -44,5 +51,6 @@ def test_a_round_is_played_learned_and_measured_on_vllm(tmp_path, rank):
     # The version that was measured was loaded into vLLM, and its log-probabilities were compared on arrival.
     assert updates == (1,)
     assert set(measured) == {(1,)}
+    assert taken == [None] * (transport == "direct")  # once, and without an error
     adapted = (tmp_path / "checkpoints" / "v0001" / "adapter_model.safetensors").is_file()
     assert adapted is bool(rank)

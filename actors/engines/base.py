@@ -30,6 +30,14 @@ class Completion(Record):
     finish: str  # stop (stop string or end of turn), length, no_room (the prompt fills the context)
 
 
+class Meeting(Record):
+    """Where a version is handed over from memory to memory (`actors.engines.direct`)."""
+
+    host: str
+    port: int
+    size: int  # the sender and all receivers
+
+
 class Weights(Record):
     """Published weights: where they are, and how to tell that the right ones were loaded."""
 
@@ -40,6 +48,7 @@ class Weights(Record):
     probe_logprobs: tuple[float, ...] = ()  # ... and the learner's log-probability of each id after the first
     files: Any = None  # Ray's reference to the folder's files, {name: bytes}, for nodes that do not see it
     adapter: bool = False  # the folder holds low-rank adapters only (`memory.adapters`)
+    meeting: Meeting | None = None  # they are sent there now; None = read the folder
 
 
 class Engine(Protocol):

@@ -23,6 +23,11 @@ class Replicas:
         self._roles = list(roles)
         self._retries = retries
 
+    @property
+    def size(self) -> int:
+        """How many engines there still are."""
+        return len(self._roles)
+
     def call(self, method: str, *args: Any, deadline_s: float, reason: str) -> Any:
         """`generate` is shared out; `describe` asks the first one; anything else goes to all of them."""
         if method == "generate":

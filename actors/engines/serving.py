@@ -77,7 +77,10 @@ class ServedEngine:
         if self._dead():
             self._engine.close()
             self._engine = self._make()
-        self._engine.load(self._fetched.local(weights))
+        if weights.meeting is not None:
+            self._engine.receive(weights, weights.meeting)  # type: ignore[attr-defined]
+        else:
+            self._engine.load(self._fetched.local(weights))
 
     def _make(self) -> Engine:
         from actors.engines.factory import make_engine

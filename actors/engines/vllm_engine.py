@@ -20,11 +20,11 @@ from typing import Any
 
 from actors.engines import weights as weight_loading
 from actors.engines.background import Background
-from actors.engines.base import Completion, Request, Weights
+from actors.engines.base import Completion, Meeting, Request, Weights
 from actors.engines.chat import encode_prompt
 from actors.engines.reading import Reading
 from protocols.engine_settings import EngineSettings
-from protocols.errors import EngineError
+from protocols.errors import EngineError, TransferError
 
 CPU_CACHE_MB = 1024  # vLLM would take most of the machine's memory
 START_DEADLINE_S = 600.0  # imports, weights and, on a GPU, compilation; about 60 s on two cores
@@ -89,6 +89,18 @@ class VllmEngine:
         self._background.do(
             self._load(folder, weights), self._settings.deadline_s, f"version {weights.version} to be loaded"
         )
+        weight_loading.check_probe(self.logprobs, weights, self._settings.probe_tolerance)
+        self.version = weights.version
+
+    def receive(self, weights: Weights, meeting: Meeting) -> None:
+        """The same, but the tensors come from the learner's memory (`actors.engines.direct`).
+
+        Raises:
+            TransferError: they did not all arrive.
+        """
+        self.version = -1
+        why = f"version {weights.version} to be received"
+        self._background.do(self._receive(weights.version, meeting), self._settings.deadline_s, why)
         weight_loading.check_probe(self.logprobs, weights, self._settings.probe_tolerance)
         self.version = weights.version
 
@@ -165,6 +177,16 @@ class VllmEngine:
         if self._asleep:
             await self._llm.wake_up(tags=["kv_cache"])
             self._asleep = False
+
+    async def _receive(self, version: int, meeting: Meeting) -> None:
+        await self._llm.reset_prefix_cache()
+        place = (meeting.host, meeting.port, meeting.size)
+        try:
+            await self._llm.collective_rpc("receive_directly", args=place)
+        except Exception as error:  # whatever torch, NCCL or vLLM say of a broken connection
+            raise TransferError(
+                f"engine {self.name}: version {version} did not arrive directly ({_first_line(error)})"
+            ) from error
 
     async def _probe(self, ids: list[int]) -> list[float]:
         from vllm import SamplingParams
@@ -252,6 +274,7 @@ def arguments(model_path: Path, settings: EngineSettings, context: int, lora_ran
         "enable_sleep_mode": wanted.sleep and not on_cpu,
         "logprobs_mode": "processed_logprobs",  # of the distribution that was sampled from
         "generation_config": "vllm",  # a model's own sampling defaults are none of a run's business
+        "worker_extension_cls": "actors.engines.vllm_worker.Receiver",
         "use_tqdm_on_load": False,
         "disable_log_stats": True,
         "seed": 0,

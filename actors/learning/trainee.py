@@ -10,6 +10,7 @@ Parts: `policy` (the model), `mixed` and `sharding` (the optimiser alone, and in
 import math
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from transformers import AutoTokenizer
 
 from actors import heap
 from actors.engines.base import Weights
+from actors.engines.direct import Sender
 from actors.learning import publishing, states
 from actors.learning.lora import add_adapters
 from actors.learning.mixed import MixedAdamW
@@ -27,7 +29,7 @@ from actors.learning.packing import Example
 from actors.learning.policy import Policy, read_model
 from actors.learning.ranks import Ranks
 from actors.learning.schedule import learning_rates
-from actors.learning.sharding import ShardedAdamW, shard
+from actors.learning.sharding import ShardedAdamW, shard, whole
 from memory import checkpoints
 from protocols.errors import TaskspaceError
 from protocols.learner_settings import LearnerSettings
@@ -250,6 +252,16 @@ class Trainee:
             probe_logprobs=probe,
             adapter=self.adapters is not None and self.version != 0,
         )
+
+    def send(self, sender: Sender | None) -> None:
+        """Give the current weights to the engines that wait for them; every rank calls it, the first one with
+        a sender. They are those of the version's folder, bit by bit."""
+        named = {name: p.detach() for name, p in self.model.named_parameters()}
+        tensors = ((name, whole(tensor).to(self.dtype)) for name, tensor in named.items())
+        if sender is not None:
+            sender.send({name: tuple(tensor.shape) for name, tensor in named.items()}, tensors)
+        else:
+            deque(tensors, maxlen=0)  # the others help to bring each one together
 
     def plain_state(self) -> dict[str, Any]:
         """What the learner goes on from besides weights and moments: counters, parameter shapes."""
