@@ -10,7 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-SKY, PINK, YELLOW, GREY = "#56B4E9", "#CC79A7", "#D8C92F", "#8A8F98"
+SKY, PINK, YELLOW, GREY = "#56B4E9", "#CC79A7", "#D8C92F", "#676B72"
 HUES = (BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, GREY)
 #: From nothing to everything; lightness rises all the way, so it reads without hue.
 SCALE = "Viridis"
