@@ -37,13 +37,11 @@ def figures(reader: RunReader) -> dict[str, go.Figure]:
     tree = queries.revisions(reader, attempt.task.id)
     made = {
         "growth": charts.growth(queries.growth(reader)),
-        "accuracy": charts.accuracy(evaluations),
+        "accuracy": charts.accuracy(charts.with_bounds(evaluations)),
         "timeline": charts.timeline(queries.stages(reader)),
         "fates": charts.fates(queries.proposals(reader)),
-        "topics": charts.topics([row for row in evaluations if row["book"] == "closed"]),
         "steps": charts.steps(reader.updates()),
         "times": charts.times(queries.stage_times(reader)),
-        "solve rates": charts.solve_rates(queries.rewards(reader)),
         "logprobs": charts.logprobs(attempt.attempt.logprobs, attempt.attempt.token_ids),
         "tree": charts.revision_tree(tree, attempt.attempt.id),
     }
