@@ -5,6 +5,7 @@ Not here: the task space (`ui.graph`).
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 import plotly.graph_objects as go
@@ -15,6 +16,7 @@ from ui import theme
 from ui.safe import hover
 
 Rows = Sequence[dict[str, Any]]
+MOST_STEPS = 3_000  # optimiser steps drawn; more are not told apart on a screen
 
 
 def growth(rows: Rows) -> go.Figure:
@@ -135,7 +137,11 @@ def fates(rows: Rows) -> go.Figure:
 
 
 def steps(rows: Rows) -> go.Figure:
-    """Loss, gradient norm and learning rate by optimiser step, updates one after the other."""
+    """Loss, gradient norm and learning rate by optimiser step, updates one after the other.
+
+    Of more than `MOST_STEPS` every second, third, ... is drawn.
+    """
+    every = 1 + sum(len(row["losses"]) for row in rows) // MOST_STEPS
     figure = make_subplots(
         rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.5, 0.3, 0.2]
     )
@@ -146,9 +152,10 @@ def steps(rows: Rows) -> go.Figure:
         x, y, labels, begun = [], [], [], 0
         for row in rows:
             values = row[column]
-            x += [*range(begun, begun + len(values)), None]
-            y += [*values, None]  # a gap between updates
-            labels += [f"version {row['version']}, step {i + 1}" for i in range(len(values))] + [""]
+            drawn = range(0, len(values), every)
+            x += [*(begun + i for i in drawn), None]
+            y += [*(values[i] for i in drawn), None]  # a gap between updates
+            labels += [f"version {row['version']}, step {i + 1}" for i in drawn] + [""]
             begun += row["steps"] or len(values)
         figure.add_scattergl(
             row=line,
@@ -162,11 +169,11 @@ def steps(rows: Rows) -> go.Figure:
             hovertemplate="%{text}: %{y:.4g}<extra></extra>",
         )
         figure.update_yaxes(row=line, col=1, title={"text": name, "font": {"size": 11}}, nticks=4)
-    begun = 0
-    for row in rows:
-        if begun:
-            figure.add_vline(x=begun - 0.5, line={"width": 1, "dash": "dot", "color": theme.GREY})
-        begun += row["steps"]
+    ends = [*accumulate(row["steps"] for row in rows)][:-1]
+    border = {"type": "line", "yref": "paper", "y0": 0, "y1": 1}
+    border["line"] = {"width": 1, "dash": "dot", "color": theme.GREY}
+    # All at once: added one by one, a hundred take seconds.
+    figure.update_layout(shapes=[{**border, "x0": end - 0.5, "x1": end - 0.5} for end in ends])
     theme.style(figure, 420, showlegend=False)
     figure.update_yaxes(tickformat="~g")
     figure.update_xaxes(title="optimiser step", row=3, col=1)

@@ -129,13 +129,14 @@ FROM (SELECT policy_version FROM groups WHERE purpose = 'collect' ORDER BY seq D
 _LEARNED = "SELECT json_extract(metrics_json, '$.staleness') FROM updates ORDER BY version DESC LIMIT 1"
 
 _ROUNDS = """SELECT r.round, r.policy_version, r.started, r.finished - r.started AS seconds,
-  json_array_length(r.plan_json) AS planned, count(g.id) AS played,
+  r.planned, count(g.id) AS played,
   sum(g.verified) * 1.0 / max(sum(g.attempts) - sum(g.infra_errors), 1) AS verified, sum(g.tokens) AS tokens,
   (SELECT count(*) FROM proposals p WHERE p.round = r.round) AS proposals,
   (SELECT count(p.reason) FROM proposals p WHERE p.round = r.round) AS rejected,
   (SELECT e.accuracy FROM evaluations e WHERE e.round = r.round AND e.book = 'closed' AND e.split = 'test'
      ORDER BY e.seq DESC LIMIT 1) AS accuracy
-FROM (SELECT * FROM rounds ORDER BY round DESC LIMIT ?) r
+FROM (SELECT round, policy_version, started, finished, json_array_length(plan_json) AS planned
+  FROM rounds ORDER BY round DESC LIMIT ?) r
 LEFT JOIN groups g ON g.round = r.round AND g.purpose = 'collect'
 GROUP BY r.round ORDER BY r.round DESC"""
 

@@ -1,7 +1,7 @@
 """Colours and figure style. Only hues that stay apart for colour-blind eyes, on light and dark ground.
 
-The eight hues are Okabe and Ito's (2008); their black is a grey here, visible on both grounds, and dark enough
-to be told from pink without red-sensitive cones. `tests/test_ui_theme.py` computes distances and contrasts.
+The eight hues are Okabe and Ito's (2008); their black is a grey here, visible on both grounds, and
+dark enough to be told from pink by eyes without red; `tests/test_ui_theme.py` computes all distances.
 Backgrounds stay transparent and texts take the colour of Streamlit's theme, so figures fit either.
 """
 
