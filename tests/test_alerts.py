@@ -88,40 +88,71 @@ def test_losses_that_are_no_numbers() -> None:
     assert alert is not None and alert.where == "version 2" and alert.since == 100.0
 
 
+def stage(round: int, role: str, name: str, ended: float, seconds: float = 10.0) -> dict[str, Any]:
+    return {"round": round, "role": role, "stage": name, "numbers": {}} | {
+        "started": ended - seconds,
+        "seconds": seconds,
+    }
+
+
+def open_round(round: int, planned: int, admitted: int, learned: bool = False) -> dict[str, Any]:
+    return {"round": round, "started": 900.0} | {"planned": planned, "admitted": admitted, "learned": learned}
+
+
 def under_way(**changes: Any) -> dict[str, Any]:
-    """Round 2 of 4, of 8 groups: half of them are played and judged."""
+    """Round 2 of 4, of 8 groups: half of them are played and judged, the last ones at 1,002 s."""
     stages = [
-        {"round": 1, "role": "learner", "stage": "learn", "seconds": 60.0, "numbers": {}},
-        {"round": 2, "role": "proposer", "stage": "propose", "seconds": 5.0, "numbers": {"proposals": 4}},
-        {"round": 2, "role": "solver", "stage": "play", "seconds": 50.0, "numbers": {"groups": 4}},
-        {"round": 2, "role": "verifier", "stage": "judge", "seconds": 1.0, "numbers": {"groups": 4}},
+        stage(1, "learner", "learn", 880.0, 60.0),
+        stage(2, "proposer", "propose", 890.0),
+        stage(2, "solver", "play", 1000.0, 50.0),
+        stage(2, "verifier", "judge", 1002.0, 1.0),
+        stage(2, "verifier", "wait for solver", 5000.0, 3000.0),  # a sum, and no work
     ]
     seen = {
         "stages": stages,
-        "open": [{"round": 2, "planned": 8}],
+        "open": [open_round(2, 8, 4)],
         "finished": 1,
-        "last": 10_000.0,
+        "last": 1002.0,
         "config": {"rounds": 4, "engine": {"deadline_s": 900.0}},
     }
     return seen | changes
 
 
 def test_a_stalled_role() -> None:
-    assert stalls.stalled(under_way(), now=10_000 + 4 * 50 - 1) is None
-    alert = stalls.stalled(under_way(), now=10_000 + 4 * 50 + 1)
-    assert alert is not None and alert.since == 10_000.0 and "the solver" in alert.where
+    assert stalls.stalled(under_way(), now=1002 + 4 * 50 - 1) is None
+    alert = stalls.stalled(under_way(), now=1002 + 4 * 50 + 1)
+    assert alert is not None and alert.since == 1002.0 and "the solver" in alert.where
     assert "engine.deadline_s (900 s)" in alert.do and "took 50 s" in alert.where
+    first = under_way(stages=under_way()["stages"][1:], open=[open_round(2, 4, 4)])
+    assert stalls.stalled(first, now=1002 + 3500) is None  # a first update may take until its deadline
+    assert "not done anything yet" in stalls.stalled(first, now=1002 + 3700).where  # type: ignore[union-attr]
     assert stalls.stalled(under_way(finished=4), now=1e9) is None
     assert stalls.stalled(under_way(last=None), now=1e9) is None
 
 
-def test_whose_turn_it_is() -> None:
-    assert stalls.whose_turn(under_way()) == "solver"
-    assert stalls.whose_turn(under_way(open=[])) == "proposer"
-    assert stalls.whose_turn(under_way(open=[{"round": 2, "planned": 4}])) == "learner"
-    assert stalls.whose_turn(under_way(open=[{"round": 1, "planned": 0}])) == "solver"  # it is measured
-    stages = under_way()["stages"]
-    assert stalls.whose_turn(under_way(stages=stages[:-1])) == "verifier"
+def test_who_owes_what_and_since_when() -> None:
+    seen = under_way()
+    assert stalls.owing(seen) == {"solver": 1002.0}
+    assert stalls.owing(seen | {"open": [], "stages": seen["stages"][:2]}) == {"proposer": 1002.0}
+    assert stalls.owing(seen | {"open": []}) == {"solver": 1002.0}  # it is measured
+    assert stalls.owing(seen | {"open": [open_round(2, 4, 4)]}) == {"learner": 1002.0}
+    assert stalls.owing(seen | {"open": [open_round(2, 4, 4, learned=True)]}) == {"solver": 1002.0}
+    stages = [*seen["stages"], stage(2, "solver", "play", 1050.0)]
+    assert stalls.owing(seen | {"stages": stages}) == {"verifier": 1050.0}
+
+
+def test_a_learner_that_hangs_is_found_while_the_next_round_is_played() -> None:
+    stages = [
+        *under_way()["stages"],
+        *(stage(3, "solver", "play", 1100.0 + 10 * i) for i in range(200)),
+        *(stage(3, "verifier", "judge", 1101.0 + 10 * i, 1.0) for i in range(200)),
+    ]
+    seen = under_way(stages=stages, open=[open_round(2, 4, 4), open_round(3, 999, 200)], last=3091.0)
+    alert = stalls.stalled(seen, now=3092.0)
+    assert alert is not None and "the learner" in alert.where and alert.since == 1002.0
+    learned = [open_round(2, 4, 4, learned=True), open_round(3, 999, 200)]
+    stages = [*stages, stage(2, "learner", "learn", 3090.0, 60.0)]
+    assert stalls.stalled(seen | {"open": learned, "stages": stages}, now=3092.0) is None
 
 
 def test_a_run_that_ended_early_is_not_called_stalled() -> None:
@@ -130,7 +161,7 @@ def test_a_run_that_ended_early_is_not_called_stalled() -> None:
     assert [alert.kind for alert in alerts(seen, "here", 1e9)] == ["stalled role"]
     assert [alert.kind for alert in alerts(seen, "unknown", 1e9)] == ["stalled role"]
     assert alerts(seen | {"finished": 4}, "gone", 1e9) == []
-    assert alerts(seen, "here", 10_001.0) == []
+    assert alerts(seen, "here", 1003.0) == []
 
 
 def test_remedies_name_settings_that_there_are() -> None:
@@ -142,7 +173,7 @@ def test_remedies_name_settings_that_there_are() -> None:
         rules.not_finite(updates("entropy", [1.0]) and [{**updates("a", [1])[0], "losses": [float("nan")]}]),
         *(
             stalls.stalled(under_way(open=made), now=1e9)
-            for made in ([], [{"round": 2, "planned": 8}], [{"round": 2, "planned": 4}])
+            for made in ([], [open_round(2, 8, 4)], [open_round(2, 4, 4)])
         ),
     ]
     settings = RunSettings.model_validate({})

@@ -156,7 +156,7 @@ def test_a_run_that_stands_still_is_told_although_nothing_is_written(
         later = time.time() + 3600
         monkeypatch.setattr("time.time", lambda: later)
         app.run()
-        assert [box.value for box in app.warning] == ["The run stands still."]
+        assert [box.value for box in app.warning] == ["A role stands still."]
         assert "the proposer, whose turn it is" in texts(app)
     monkeypatch.undo()
     app = Show(monkeypatch)(tmp_path, "live", "run")

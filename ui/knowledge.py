@@ -65,4 +65,4 @@ def ordered(rows: Sequence[Row], order: str) -> list[Row]:
         "forgotten": lambda row: (row["state"] != "forgotten", -row["lost"], row["name"]),
         "name": lambda row: row["name"],
     }
-    return sorted(rows, key=keys[order])  # type: ignore[arg-type]
+    return sorted(rows, key=keys[order])

@@ -58,5 +58,7 @@ FROM proposals WHERE round > (SELECT max(round) FROM proposals) - 20 GROUP BY ro
 
 _STAGES = "SELECT round, role, stage, started, seconds, numbers_json FROM stages ORDER BY id DESC LIMIT ?"
 
-_OPEN = """SELECT round, json_array_length(plan_json) AS planned FROM rounds WHERE finished IS NULL
-ORDER BY round"""
+_OPEN = """SELECT round, started, json_array_length(plan_json) AS planned,
+  (SELECT count(*) FROM groups g WHERE g.round = rounds.round AND g.purpose = 'collect') AS admitted,
+  EXISTS (SELECT 1 FROM updates u WHERE u.round = rounds.round) AS learned
+FROM rounds WHERE finished IS NULL ORDER BY round"""

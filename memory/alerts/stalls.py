@@ -1,6 +1,5 @@
-"""Whether a run stands still, and whose turn it is: told from its newest stages."""
+"""Whether a role stands still, or the run has ended: told from the newest stages and the rounds under way."""
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +21,7 @@ _DEADLINES = {
 
 
 def stalled(seen: Row, now: float) -> Alert | None:
-    """A role whose turn it is, and of which nothing has been seen for longer than is its habit.
+    """A role that owes something, and has owed it for longer than is its habit; others may go on meanwhile.
 
     Args:
         seen: of `alerts.evidence`.
@@ -30,22 +29,27 @@ def stalled(seen: Row, now: float) -> Alert | None:
     """
     if seen["last"] is None or complete(seen):
         return None
-    role = whose_turn(seen)
-    longest = max((row["seconds"] for row in seen["stages"] if _works(row, role)), default=0.0)
-    patience = max(STALL_LEAST_S, STALL_TIMES * longest)
-    silent = now - seen["last"]
-    if silent <= patience:
-        return None
-    section, key = _DEADLINES[role][0].split(".")
-    deadline = (seen["config"].get(section) or {}).get(key, _DEADLINES[role][1])
+    for role, since in owing(seen).items():
+        name, default = _DEADLINES[role]
+        section, key = name.split(".")
+        deadline = (seen["config"].get(section) or {}).get(key, default)
+        longest = max((row["seconds"] for row in seen["stages"] if _works(row, role)), default=0.0)
+        # Of a role that has done nothing yet no habit is known: it has until its deadline.
+        patience = max(STALL_LEAST_S, STALL_TIMES * longest if longest else deadline)
+        if now - since > patience:
+            return _told(role, since, now - since, longest, f"{name} ({deadline:g} s)")
+    return None
+
+
+def _told(role: str, since: float, silent: float, longest: float, deadline: str) -> Alert:
     habit = f"its longest stage so far took {_long(longest)}" if longest else "it has not done anything yet"
     return Alert(
         kind="stalled role",
-        what="The run stands still.",
+        what="A role stands still.",
         where=f"the {role}, whose turn it is: nothing for {_long(silent)}; {habit}",
-        since=seen["last"],
-        do=f"A call that hangs is ended and asked again after {section}.{key} ({deadline:g} s). If nothing "
-        "moves then, stop the run with Ctrl-C and go on with `taskspace run --resume RUN`.",
+        since=since,
+        do=f"A call that hangs is ended and asked again after {deadline}. If nothing moves then, stop "
+        "the run with Ctrl-C and go on with `taskspace run --resume RUN`.",
     )
 
 
@@ -69,29 +73,41 @@ def complete(seen: Row) -> bool:
     return not isinstance(rounds, int) or seen["finished"] >= rounds
 
 
-def whose_turn(seen: Row) -> str:
-    """The role that the rounds under way wait for, by what they have played and judged.
+def owing(seen: Row) -> dict[str, float]:
+    """The roles that the rounds under way wait for, and since when (UNIX seconds).
 
-    What was played and is not judged is the verifier's; what was planned and is not played, and the
-    measurement after an update, is the solver's; a round without a plan is the proposer's.
+    What was played and is not judged is the verifier's. What was planned and is not played is the solver's,
+    and so is the measurement once a round has been learned. A round that is judged whole is the learner's, if
+    it is the oldest. With no round under way, the next one's proposals are waited for, or a measurement.
     """
+    work = [row for row in seen["stages"] if not row["stage"].startswith("wait for ")]
+    ended: dict[str, float] = {}
+    for row in work:
+        ended[row["role"]] = max(_end(row), ended.get(row["role"], 0.0))
     if not seen["open"]:
-        return "proposer"
-    played: Counter[int] = Counter()
-    judged: Counter[int] = Counter()
-    learned = set()
-    for row in seen["stages"]:
-        groups = row["numbers"].get("groups", 0)
-        played[row["round"]] += groups if (row["role"], row["stage"]) == ("solver", "play") else 0
-        judged[row["round"]] += groups if (row["role"], row["stage"]) == ("verifier", "judge") else 0
-        if row["role"] == "learner" and not row["stage"].startswith("wait"):
-            learned.add(row["round"])
-    rounds = {row["round"]: row["planned"] for row in seen["open"]}
-    if any(played[round] > judged[round] for round in rounds):
-        return "verifier"
-    if any(played[round] < planned for round, planned in rounds.items()):
-        return "solver"
-    return "solver" if rounds.keys() <= learned else "learner"
+        return {"solver" if work and work[-1]["role"] in ("solver", "verifier") else "proposer": seen["last"]}
+    rounds = {row["round"] for row in seen["open"]}
+    plays = sorted(_end(row) for row in work if row["round"] in rounds and row["stage"] == "play")
+    judged = sum(row["round"] in rounds and row["stage"] == "judge" for row in work)
+    answered = max(ended.get("solver", 0.0), ended.get("verifier", 0.0))
+    found = {}
+    if len(plays) > judged:
+        found["verifier"] = max(plays[judged], ended.get("verifier", 0.0))
+    oldest = seen["open"][0]
+    unplayed = [row["started"] for row in seen["open"] if row["admitted"] < row["planned"]]
+    if unplayed and not found:
+        found["solver"] = max(answered, *unplayed)
+    elif oldest["learned"]:
+        found["solver"] = max(answered, ended.get("learner", 0.0))
+    if oldest["admitted"] >= oldest["planned"] and not oldest["learned"]:
+        # While it is learned, the rounds after it may be played: their answers say nothing of the learner.
+        whole = [_end(row) for row in work if row["round"] == oldest["round"] and row["role"] == "verifier"]
+        found["learner"] = max([*whole, oldest["started"], ended.get("learner", 0.0)])
+    return found
+
+
+def _end(row: Row) -> float:
+    return float(row["started"] + row["seconds"] + row["numbers"].get("waited", 0.0))
 
 
 def _works(row: Row, role: str) -> bool:
