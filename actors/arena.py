@@ -181,7 +181,8 @@ class Arena:
         )
         facts = self._ask("admit_proposals", round, proposals)
         began = time.time() - (time.monotonic() - self._proposals_began)
-        self._stage(round, "proposer", "propose", began, facts)
+        tokens = sum(len(proposal.logprobs) for proposal in proposals)
+        self._stage(round, "proposer", "propose", began, {**facts, "tokens": tokens})
         self._notify("proposals", {"round": round, **facts})
 
     @property

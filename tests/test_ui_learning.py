@@ -112,8 +112,8 @@ def test_panels_are_of_what_was_measured(reader: RunReader) -> None:
     assert names == {"loss", "gradient norm"}
     measured = [{**row, "entropy": 0.5, "kl": 0.1, "clipped_positive": 0.0} for row in changes]
     names = {trace.name for trace in charts_learning.changes(measured).data if trace.name}
-    assert {"entropy", "divergence from the reference", "clipped, advantage > 0"} <= names
-    assert "clipped, advantage < 0" not in names
+    assert {"entropy", "divergence from the reference", "clipped, positive advantage"} <= names
+    assert "clipped, negative advantage" not in names
 
 
 def test_waits_are_hatched_in_the_stack_of_times(reader: RunReader) -> None:

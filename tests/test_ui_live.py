@@ -10,7 +10,8 @@ from loop_driver import small_run
 from test_ui_pages import Show, texts
 
 from actors.arena import Arena
-from memory import space_questions
+from memory import opening, space_questions
+from memory.alerts import alerts, evidence
 from memory.artefacts import fetch_model
 from memory.reader import RunReader
 from ui import queries, queries_live
@@ -99,7 +100,11 @@ def test_a_real_run_notes_its_queues(tmp_path: Path) -> None:
     with RunReader(tmp_path) as reader:
         stages = queries_live.recent_stages(reader, None)
         rows = queries_live.queues(stages)
+        paces = queries_live.throughput(stages)
+        alarms = alerts(evidence(reader), opening.writer(tmp_path), time.time())
     assert len(rows) == sum(row["stage"] in ("play", "judge") for row in stages) > 4
+    assert {"tokens/s", "proposals/s"} <= set(paces["proposer"]) and "programs/s" in paces["verifier"]
+    assert not alarms
     assert {name for row in rows for name in row} == {"at", *queries_live.QUEUES}
     assert all(0 <= row["playing"] <= settings.solver.in_flight for row in rows)
     assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)

@@ -21,8 +21,8 @@ PANELS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
     (
         "clipped",
         (
-            ("clipped_positive", "clipped, advantage > 0", theme.BLUE, "solid"),
-            ("clipped_negative", "clipped, advantage < 0", theme.RED, "dash"),
+            ("clipped_positive", "clipped, positive advantage", theme.BLUE, "solid"),
+            ("clipped_negative", "clipped, negative advantage", theme.RED, "dash"),
         ),
     ),
     ("gap, nats", (("rollout_gap", "gap to the rollout", theme.GREY, "solid"),)),
@@ -99,13 +99,14 @@ def changes(rows: Rows) -> go.Figure:
                 x=versions,
                 y=[row[column] for row in mine],
                 name=name,
+                showlegend=len(curves) > 1,  # the others are named at their axis
                 mode="lines+markers",
                 line={"color": hue, "width": 2, "dash": dash},
                 marker={"size": 5},
                 hovertemplate="version %{x}: %{y:.4~g}<extra>" + name + "</extra>",
             )
         figure.update_yaxes(row=line, col=1, title={"text": title, "font": {"size": 11}}, nticks=4)
-    theme.style(figure, 60 + 110 * len(panels), showlegend=False)
+    theme.style(figure, 60 + 110 * len(panels), showlegend=True)
     figure.update_yaxes(tickformat="~g")
     ticks: dict[str, Any] = {"dtick": 1} if len(rows) < 16 else {}
     figure.update_xaxes(title="policy version", row=len(panels), col=1, **ticks)

@@ -99,7 +99,6 @@ def _gather(reader: RunReader, span: str) -> dict[str, Any]:
     paces = queries_live.throughput(recent)
     roles = [{**row, **paces.get(row["role"], {})} for row in queries.roles(recent)]
     return {
-        "evidence": evidence(reader),
         "numbers": reader.overview(),
         "rounds": queries_live.rounds(reader),
         "planned": reader.config().get("rounds"),
@@ -137,8 +136,9 @@ def live() -> None:
         )
     span = span or "all"
     seen = runs.snapshot("live", run, lambda reader: _gather(reader, span), key=span)
-    # Told anew with every look: a run that stands still writes nothing that would move its version.
-    off = alerts(seen["evidence"], opening.writer(run), time.time())
+    # Apart from the figures, which a large run draws less often; and told anew with every look, because a run
+    # that stands still writes nothing that would move its version.
+    off = alerts(runs.snapshot("alerts", run, evidence), opening.writer(run), time.time())
     with top:
         for alert in off:
             blocks.alarm(alert.what, alert.where, alert.since, alert.do)
