@@ -120,7 +120,7 @@ def test_the_page_tells_all_of_it(demo: Path, show: Show) -> None:
     assert "192 distinct starts" in [metric.delta for metric in app.metric]
     assert "answers of v3" in [metric.delta for metric in app.metric]
     # Whoever sees no figure finds its numbers in a table.
-    assert sum("the numbers" in box.label for box in app.expander) == 5
+    assert sum("the numbers" in box.label for box in app.expander) == 6
 
 
 def test_the_address_restores_the_span(demo: Path, show: Show) -> None:

@@ -31,6 +31,14 @@ _ROLES = {
     },
     "pace": st.column_config.TextColumn("pace while working", width="medium"),
 }
+_STAGES = {
+    "began": st.column_config.TimeColumn("began", format="HH:mm:ss"),
+    "role": "role",
+    "stage": "stage",
+    "round": "round",
+    "took": "took",
+}
+_MOST_BARS = 400  # stages drawn; of more, the newest
 _WAITS = {
     "who": "who waits",
     "whom": "for whom",
@@ -114,7 +122,8 @@ def _gather(reader: RunReader, span: str) -> dict[str, Any]:
         "queues figure": charts_live.queues(queues) if queues else None,
         "waits": queries_live.waits(recent),
         "roles": sorted(roles, key=lambda row: theme.rank(row["role"], theme.ROLES)),
-        "timeline": charts.timeline(working[-400:]) if working else None,
+        "stages": working[-_MOST_BARS:],
+        "timeline": charts.timeline(working[-_MOST_BARS:]) if working else None,
         "fates": fates,
         "fates figure": charts.fates(fates) if fates else None,
         "proposals": queries.recent_proposals(reader),
@@ -207,7 +216,11 @@ def _roles(seen: dict[str, Any]) -> None:
         for row in seen["roles"]
     )
     blocks.table(rows, {name: column for name, column in _ROLES.items() if "/s" not in name or name in made})
-    blocks.figure_or_nothing(seen["timeline"], "timeline", "Which role worked when")
+    stages = (
+        {**row, "began": blocks.when(row["started"]), "took": blocks.duration(row["seconds"])}
+        for row in reversed(seen["stages"])
+    )
+    blocks.figure_and_table(seen["timeline"], "timeline", "Which role worked when", stages, _STAGES)
     if seen["waits"]:
         st.caption("Who waited for whom")
         blocks.table(({**row, "took": blocks.duration(row["seconds"])} for row in seen["waits"]), _WAITS)
