@@ -180,7 +180,8 @@ class Arena:
         )
         facts = self._ask("admit_proposals", round, proposals)
         began = time.time() - (time.monotonic() - self._proposals_began)
-        self._stage(round, "proposer", "propose", began, facts)
+        tokens = sum(len(proposal.logprobs) for proposal in proposals)
+        self._stage(round, "proposer", "propose", began, {**facts, "tokens": tokens})
         self._notify("proposals", {"round": round, **facts})
 
     @property
@@ -224,21 +225,23 @@ class Arena:
         self, in_order: bool, total: int | None = None, admitted: Callable[[int], None] = lambda round: None
     ) -> Pipeline:
         def played(batch: Batch) -> None:
-            self._stage(batch.round, "solver", "play", batch.began, _count(batch.groups))
+            facts = {**_count(batch.groups), "queues": pipeline.queues}
+            self._stage(batch.round, "solver", "play", batch.began, facts)
 
         def admit(batch: Batch, judged: list[Judged], seconds: float) -> None:
             facts = self._ask("admit", judged)
-            waited = {"waited": time.time() - batch.played - seconds}
-            self._ask("add_stage", batch.round, "verifier", "judge", batch.played, seconds, facts | waited)
+            noted = {**facts, "waited": time.time() - batch.played - seconds, "queues": pipeline.queues}
+            self._ask("add_stage", batch.round, "verifier", "judge", batch.played, seconds, noted)
             planned = total or self._settings.solver.groups_per_round
             self._notify(
                 "batch", {"round": batch.round, "purpose": batch.plays[0].purpose, "total": planned, **facts}
             )
             admitted(batch.round)
 
-        return Pipeline(
+        pipeline = Pipeline(
             self._runtime, self._settings, self._roles.solvers, self._roles.verifiers, played, admit, in_order
         )
+        return pipeline
 
     def _note_waits(self, round: int, started: float, waits: Mapping[Wait, float]) -> None:
         """Who waited for whom, how long, and why: a stage of whoever waited."""

@@ -95,6 +95,17 @@ class Pipeline:
     def busy(self) -> bool:
         return bool(self._playing or self._played or self._judging or self._ready)
 
+    @property
+    def queues(self) -> dict[str, int]:
+        """Batches at each place now: with solvers, waiting for a verifier, with verifiers, waiting for those
+        before them to be admitted first."""
+        return {
+            "playing": len(self._playing),
+            "to_judge": len(self._played),
+            "judging": len(self._judging),
+            "to_admit": len(self._ready),
+        }
+
     def offer(self, plays: Sequence[Play], weights: Weights) -> None:
         """Begin to play a batch under these weights."""
         role = _least_busy(self._solvers, self._playing)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock, Timeout
 
@@ -81,6 +82,28 @@ class FolderLock:
     def release(self) -> None:
         """Let the folder go. Safe to call twice."""
         self._lock.release()
+
+
+def writer(folder: Path) -> Literal["here", "gone", "unknown"]:
+    """Whether the process that wrote last to a run folder still holds it. Looks only, and takes no lock.
+
+    Returns:
+        here: it does, on this machine; gone: it ended; unknown: it is or was on another machine, or this
+        system does not list its locks.
+    """
+    path = folder / "run.lock"
+    try:
+        number, _, host = path.read_text(errors="replace").strip().partition(" on ")
+        inode = path.stat().st_ino
+        held = Path("/proc/locks").read_text()
+    except OSError:
+        return "unknown"
+    if host != socket.gethostname():
+        return "unknown"
+    # 1: FLOCK  ADVISORY  WRITE 3671 fe:00:802139 0 EOF
+    locks = [line.split()[4:6] for line in held.splitlines()]
+    mine = any(lock[:1] == [number] and lock[-1].endswith(f":{inode}") for lock in locks if lock)
+    return "here" if mine else "gone"
 
 
 def require_file(path: Path) -> None:

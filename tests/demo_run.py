@@ -332,8 +332,19 @@ class DemoRun:
         self.store.admit_groups(judged, decisions, tasks=changes, state={"round": self.round})
         count = sum(len(g.attempts) for g, _ in judged)
         tokens = sum(len(a.logprobs) for g, _ in judged for a in g.attempts)
-        self._spend("solver", "play", 8.0, {"groups": len(judged), "attempts": count, "tokens": tokens})
-        self._spend("verifier", "judge", 1.5, {"attempts": count})
+        left = self.groups_per_round - position
+        queues = {
+            "playing": min(3, left // 8),
+            "to_judge": left // 24,
+            "judging": 1,
+            "to_admit": position % 3,
+        }
+        made = {"groups": len(judged), "attempts": count, "queues": queues}
+        self._spend("solver", "play", 8.0, {**made, "tokens": tokens})
+        self._spend("verifier", "judge", 1.5, made)
+        if left <= 8:  # the round is over
+            why = {"why": "nothing is to be judged"}
+            self.store.add_stage(self.round, "verifier", "wait for solver", self.clock - 40, 31.0, why)
 
     def _learn(self) -> None:
         known = {a.id: (a, t) for a, _, v, t in self.pool if v.reward == 1.0}

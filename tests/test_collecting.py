@@ -90,6 +90,7 @@ def test_everything_is_admitted_once_and_the_queues_stay_bounded(
         while not pipeline.room:
             pipeline.step()
         pipeline.offer(plays(number), None)
+        assert sum(pipeline.queues.values()) == number + 1 - len(admitted)
         begun = sum(1 for method, _ in log if method == "play")
         assert begun - len(admitted) <= 2 * in_flight + queue * verifiers + 1
     pipeline.drain()

@@ -11,7 +11,17 @@ import pytest
 from demo_run import MARK, DemoRun, make_demo_run
 
 from memory.reader import RunReader
-from ui import charts, graph, queries, theme
+from ui import (
+    charts,
+    charts_learning,
+    charts_live,
+    graph,
+    knowledge,
+    queries,
+    queries_learning,
+    queries_live,
+    theme,
+)
 
 #: The markup that we put into figures ourselves.
 OURS = re.compile(r"<br>|<b>(task|attempt)</b>|</?extra>")
@@ -37,13 +47,18 @@ def figures(reader: RunReader) -> dict[str, go.Figure]:
     tree = queries.revisions(reader, attempt.task.id)
     made = {
         "growth": charts.growth(queries.growth(reader)),
-        "accuracy": charts.accuracy(evaluations),
+        "accuracy": charts.accuracy(charts.with_bounds(evaluations)),
         "timeline": charts.timeline(queries.stages(reader)),
         "fates": charts.fates(queries.proposals(reader)),
-        "topics": charts.topics([row for row in evaluations if row["book"] == "closed"]),
         "steps": charts.steps(reader.updates()),
         "times": charts.times(queries.stage_times(reader)),
-        "solve rates": charts.solve_rates(queries.rewards(reader)),
+        "queues": charts_live.queues(queries_live.queues(queries_live.recent_stages(reader, None))),
+        "space growth": charts_live.space_growth(queries_live.space_growth(reader)),
+        "knowledge": charts_learning.knowledge(
+            knowledge.retention(queries_learning.cells(reader, "function", "closed"))
+        ),
+        "solved": charts_learning.solved(queries_learning.solved(reader)),
+        "changes": charts_learning.changes(queries_learning.changes(reader.updates())),
         "logprobs": charts.logprobs(attempt.attempt.logprobs, attempt.attempt.token_ids),
         "tree": charts.revision_tree(tree, attempt.attempt.id),
     }
@@ -147,6 +162,21 @@ def test_places_stay_while_a_run_grows(tmp_path: Path) -> None:
             after = reader.space().layout()
     assert len(after) > len(before)
     assert all(after[name] == place for name, place in before.items())
+
+
+def test_steps_of_a_long_run_are_thinned_and_keep_their_places() -> None:
+    rows = [
+        {"version": v, "steps": 500, "losses": [float(v)] * 500, "grad_norms": [1.0] * 500}
+        | {"learning_rates": [1e-4] * 500}
+        for v in range(1, 41)
+    ]
+    made = charts.steps(rows)
+    loss = made.data[0]
+    drawn = [(x, y) for x, y in zip(loss.x, loss.y) if x is not None]
+    assert 2_000 < len(drawn) <= charts.MOST_STEPS + len(rows)
+    assert all(y == x // 500 + 1 for x, y in drawn)
+    assert [shape.x0 for shape in made.layout.shapes][:2] == [499.5, 999.5] and len(made.layout.shapes) == 39
+    assert len([x for x in charts.steps(rows[:2]).data[0].x if x is not None]) == 1_000
 
 
 def test_colours_of_roles_stay_put() -> None:

@@ -121,6 +121,22 @@ def figure(made: go.Figure, key: str, alt: str, **more: Any) -> Any:
     return st.plotly_chart(made, key=key, config=theme.PLAIN, alt=alt, **more)
 
 
+def figure_and_table(
+    made: go.Figure | None, key: str, alt: str, rows: Iterable[dict[str, Any]], columns: dict[str, Any]
+) -> None:
+    """A figure, and its numbers as a table for whoever cannot see it, folded away."""
+    figure_or_nothing(made, key, alt)
+    if made is not None:
+        with st.expander(f"{alt}: the numbers", icon=":material/table_rows:"):
+            table(rows, columns, height=300)
+
+
+def alarm(what: str, where: str, since: float, do: str) -> None:
+    """Something that is off: what (our words), where, since when, and what to do about it."""
+    st.warning(what, icon=":material/warning:")
+    st.code(show(f"where  {where}\nsince  {clock(since)}\ndo     {do}"), language=None, wrap_lines=True)
+
+
 def picked(event: Any) -> list[str]:
     """What the chosen points of a figure carry as `customdata`, where that is one text."""
     found = [point.get("customdata") for point in event.selection.points]
@@ -167,7 +183,10 @@ def open_episode(attempt_id: str) -> None:
 
 def tighten() -> None:
     """Less empty space above the title. Fixed words of ours; no data ever goes this way."""
-    st.html("<style>[data-testid='stMainBlockContainer'] {padding: 3.2rem 3rem 3rem}</style>")
+    st.html(
+        "<style>[data-testid='stMainBlockContainer'] {padding: 3.2rem 3rem 3rem}"
+        "@media (max-width: 640px) {[data-testid='stMainBlockContainer'] {padding: 3.2rem 1rem 2rem}}</style>"
+    )
 
 
 EPISODE_COLUMNS: dict[str, Any] = {

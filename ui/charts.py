@@ -5,15 +5,18 @@ Not here: the task space (`ui.graph`).
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from protocols.intervals import wilson
 from ui import theme
 from ui.safe import hover
 
 Rows = Sequence[dict[str, Any]]
+MOST_STEPS = 3_000  # optimiser steps drawn; more are not told apart on a screen
 
 
 def growth(rows: Rows) -> go.Figure:
@@ -27,8 +30,21 @@ def growth(rows: Rows) -> go.Figure:
     return theme.style(figure, 250, hovermode="x unified", yaxis_rangemode="tozero")
 
 
+def with_bounds(evaluations: Rows) -> list[dict[str, Any]]:
+    """Evaluations with `low` and `high`: Wilson's 95 % interval of the accuracy, over tasks."""
+    found = []
+    for row in evaluations:
+        low, high = wilson(row["accuracy"], row["tasks"]) if row["tasks"] else (None, None)
+        found.append({**row, "low": low, "high": high})
+    return found
+
+
 def accuracy(rows: Rows, height: int = 250) -> go.Figure:
-    """Accuracy by policy version, one line for each book and split; sizes in the hover text."""
+    """Accuracy by policy version with its 95 % band, one line for each book and split; sizes when hovered.
+
+    Args:
+        rows: of `with_bounds`.
+    """
     figure = go.Figure()
     kinds = sorted({(row["book"], row["split"]) for row in rows})
     for book, split in kinds:
@@ -36,22 +52,27 @@ def accuracy(rows: Rows, height: int = 250) -> go.Figure:
         # The newest measurement of a version counts; versions may be measured again.
         latest = {row["policy_version"]: row for row in mine}
         closed = book == "closed"
+        versions = [version for version in sorted(latest) if latest[version]["low"] is not None]
+        hue = theme.BLUE if closed else theme.GREY
+        ends = ([latest[v]["low"] for v in versions], [latest[v]["high"] for v in versions])
+        figure.add_trace(theme.band(versions, *ends, hue))
         figure.add_scatter(
             x=sorted(latest),
             y=[latest[version]["accuracy"] for version in sorted(latest)],
             name=f"{hover(book)} book, {hover(split)}",
             mode="lines+markers",
             line={
-                "color": theme.BLUE if closed else theme.GREY,
+                "color": hue,
                 "width": 2.5,
                 "dash": "solid" if closed else "dot",
             },
             marker={"size": 8, "symbol": "circle" if closed else "diamond"},
             customdata=[
-                [latest[version]["tasks"], latest[version]["attempts"], latest[version]["round"]]
-                for version in sorted(latest)
+                [latest[v][name] for name in ("tasks", "attempts", "round", "low", "high")]
+                for v in sorted(latest)
             ],
-            hovertemplate="version %{x}: %{y:.1%}<br>%{customdata[0]} tasks, %{customdata[1]} attempts,"
+            hovertemplate="version %{x}: %{y:.1%} (%{customdata[3]:.0%} to %{customdata[4]:.0%})"
+            "<br>%{customdata[0]} tasks, %{customdata[1]} attempts,"
             " round %{customdata[2]}<extra></extra>",
         )
     theme.style(figure, height, yaxis_range=[-0.03, 1.05], yaxis_tickformat=".0%")
@@ -115,33 +136,12 @@ def fates(rows: Rows) -> go.Figure:
     return figure
 
 
-def topics(rows: Rows) -> go.Figure:
-    """Accuracy by topic (lines) and policy version (columns) as a heat map; worst topics at the bottom."""
-    latest = {row["policy_version"]: row["by_topic"] for row in rows}
-    versions = sorted(latest)
-    names = sorted({name for by_topic in latest.values() for name in by_topic})
-    if versions:
-        names.sort(key=lambda name: latest[versions[-1]].get(name) or 0.0)
-    shown = names[-60:] if len(names) <= 60 else names[:60]  # beyond that, the weakest tell more
-    figure = go.Figure(
-        go.Heatmap(
-            x=[f"v{version}" for version in versions],
-            y=[hover(name, 40, 1) for name in shown],
-            z=[[latest[version].get(name) for version in versions] for name in shown],
-            zmin=0,
-            zmax=1,
-            colorscale=theme.SCALE,
-            xgap=2,
-            ygap=2,
-            colorbar={"tickformat": ".0%", "thickness": 10, "title": None},
-            hovertemplate="%{y}, %{x}: %{z:.0%}<extra></extra>",
-        )
-    )
-    return theme.style(figure, max(200, 60 + 20 * len(shown)))
-
-
 def steps(rows: Rows) -> go.Figure:
-    """Loss, gradient norm and learning rate by optimiser step, updates one after the other."""
+    """Loss, gradient norm and learning rate by optimiser step, updates one after the other.
+
+    Of more than `MOST_STEPS` every second, third, ... is drawn.
+    """
+    every = 1 + sum(len(row["losses"]) for row in rows) // MOST_STEPS
     figure = make_subplots(
         rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.5, 0.3, 0.2]
     )
@@ -152,9 +152,10 @@ def steps(rows: Rows) -> go.Figure:
         x, y, labels, begun = [], [], [], 0
         for row in rows:
             values = row[column]
-            x += [*range(begun, begun + len(values)), None]
-            y += [*values, None]  # a gap between updates
-            labels += [f"version {row['version']}, step {i + 1}" for i in range(len(values))] + [""]
+            drawn = range(0, len(values), every)
+            x += [*(begun + i for i in drawn), None]
+            y += [*(values[i] for i in drawn), None]  # a gap between updates
+            labels += [f"version {row['version']}, step {i + 1}" for i in drawn] + [""]
             begun += row["steps"] or len(values)
         figure.add_scattergl(
             row=line,
@@ -168,11 +169,11 @@ def steps(rows: Rows) -> go.Figure:
             hovertemplate="%{text}: %{y:.4g}<extra></extra>",
         )
         figure.update_yaxes(row=line, col=1, title={"text": name, "font": {"size": 11}}, nticks=4)
-    begun = 0
-    for row in rows:
-        if begun:
-            figure.add_vline(x=begun - 0.5, line={"width": 1, "dash": "dot", "color": theme.GREY})
-        begun += row["steps"]
+    ends = [*accumulate(row["steps"] for row in rows)][:-1]
+    border = {"type": "line", "yref": "paper", "y0": 0, "y1": 1}
+    border["line"] = {"width": 1, "dash": "dot", "color": theme.GREY}
+    # All at once: added one by one, a hundred take seconds.
+    figure.update_layout(shapes=[{**border, "x0": end - 0.5, "x1": end - 0.5} for end in ends])
     theme.style(figure, 420, showlegend=False)
     figure.update_yaxes(tickformat="~g")
     figure.update_xaxes(title="optimiser step", row=3, col=1)
@@ -180,46 +181,34 @@ def steps(rows: Rows) -> go.Figure:
 
 
 def times(rows: Rows) -> go.Figure:
-    """Seconds of each round, stacked by role. Not the arena's: its stages enclose those of others."""
+    """Seconds of each round, stacked by role, waits hatched. Not the arena's: its stages enclose others'."""
     figure = go.Figure()
     rows = [row for row in rows if row["role"] != "arena"]
     rounds = sorted({row["round"] for row in rows})
     for position, role in enumerate(theme.legend_order([row["role"] for row in rows], theme.ROLES)):
-        spent = dict.fromkeys(rounds, 0.0)
-        for row in rows:
-            if row["role"] == role:
-                spent[row["round"]] += row["seconds"]
-        figure.add_bar(
-            x=rounds,
-            y=list(spent.values()),
-            name=hover(role, 24),
-            marker={"color": theme.colour_of(role, theme.ROLES, position), "line": {"width": 0}},
-            hovertemplate="round %{x}: %{y:.1f} s<extra>" + hover(role, 24) + "</extra>",
-        )
+        for waits in (False, True):
+            spent = dict.fromkeys(rounds, 0.0)
+            for row in rows:
+                if row["role"] == role and row["stage"].startswith("wait for ") == waits:
+                    spent[row["round"]] += row["seconds"]
+            if not any(spent.values()):
+                continue
+            name = hover(role, 24) + (" waits" if waits else "")
+            hue = theme.colour_of(role, theme.ROLES, position)
+            figure.add_bar(
+                x=rounds,
+                y=list(spent.values()),
+                name=name,
+                marker={
+                    "color": hue,
+                    "line": {"width": 0},
+                    "pattern": {"shape": "/" if waits else "", "fillmode": "replace", "size": 6},
+                },
+                hovertemplate="round %{x}: %{y:.1f} s<extra>" + name + "</extra>",
+            )
     theme.style(figure, 280, barmode="stack")
     figure.update_xaxes(title="round", dtick=1 if len(rounds) < 20 else None)
     figure.update_yaxes(title="seconds")
-    return figure
-
-
-def solve_rates(rows: Rows) -> go.Figure:
-    """Share of verified answers during collection, by round and step kind."""
-    figure = go.Figure()
-    for position, step in enumerate(theme.legend_order([row["step"] for row in rows], theme.STEPS)):
-        mine = [row for row in rows if row["step"] == step]
-        figure.add_scatter(
-            x=[row["round"] for row in mine],
-            y=[row["rate"] for row in mine],
-            name=hover(step, 24),
-            mode="lines+markers",
-            line={"color": theme.colour_of(step, theme.STEPS, position), "width": 2},
-            customdata=[row["attempts"] for row in mine],
-            hovertemplate="round %{x}: %{y:.1%} of %{customdata} attempts<extra>"
-            + hover(step, 24)
-            + "</extra>",
-        )
-    theme.style(figure, 280, yaxis_range=[-0.03, 1.05], yaxis_tickformat=".0%")
-    figure.update_xaxes(title="round", dtick=1 if len({r["round"] for r in rows}) < 20 else None)
     return figure
 
 

@@ -84,7 +84,10 @@ def roles(recent: list[Row]) -> list[Row]:
     span = max(max(row["started"] + row["seconds"] for row in recent) - begun, 1e-9)
     found = []
     for role in dict.fromkeys(row["role"] for row in recent):
-        mine = [row for row in recent if row["role"] == role]
+        # A wait is no work: nothing is made in it, and it is a sum over its round, no stretch of time.
+        mine = [row for row in recent if row["role"] == role and not row["stage"].startswith("wait for ")]
+        if not mine:
+            continue
         spent = sum(row["seconds"] for row in mine)
         made = {unit: sum(_number(row, unit) for row in mine) for unit in UNITS.get(role, ())}
         pace = [f"{count / spent:,.1f} {unit}/s" for unit, count in made.items() if spent and count]
@@ -143,13 +146,4 @@ def stage_times(reader: RunReader) -> list[Row]:
     return reader.rows(
         "SELECT round, role, stage, sum(seconds) AS seconds, count(*) AS n FROM stages"
         " GROUP BY round, role, stage ORDER BY round",
-    )
-
-
-def rewards(reader: RunReader) -> list[Row]:
-    """Share of verified answers among collected attempts, by round and step kind."""
-    return reader.rows(
-        "SELECT round, step, sum(verified) * 1.0 / max(sum(attempts) - sum(infra_errors), 1) AS rate,"
-        " sum(attempts) AS attempts FROM groups WHERE purpose = 'collect'"
-        " GROUP BY round, step ORDER BY round",
     )

@@ -1,6 +1,7 @@
 """Colours and figure style. Only hues that stay apart for colour-blind eyes, on light and dark ground.
 
-The eight hues are Okabe and Ito's (2008); their black is a grey here, visible on both grounds.
+The eight hues are Okabe and Ito's (2008); their black is a grey here, visible on both grounds, and
+dark enough to be told from pink by eyes without red; `tests/test_ui_theme.py` computes all distances.
 Backgrounds stay transparent and texts take the colour of Streamlit's theme, so figures fit either.
 """
 
@@ -10,7 +11,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-SKY, PINK, YELLOW, GREY = "#56B4E9", "#CC79A7", "#D8C92F", "#8A8F98"
+SKY, PINK, YELLOW, GREY = "#56B4E9", "#CC79A7", "#D8C92F", "#676B72"
 HUES = (BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, GREY)
 #: From nothing to everything; lightness rises all the way, so it reads without hue.
 SCALE = "Viridis"
@@ -48,6 +49,21 @@ def style(figure: go.Figure, height: int = 260, **layout: Any) -> go.Figure:
     figure.update_xaxes(showgrid=False, zeroline=False, automargin=True)
     figure.update_yaxes(gridcolor="rgba(128,128,128,0.18)", zeroline=False, automargin=True)
     return figure
+
+
+def band(x: Sequence[Any], low: Sequence[float], high: Sequence[float], hue: str) -> go.Scatter:
+    """The area between two curves in a faint tint of their line, without an entry in the legend."""
+    red, green, blue = (int(hue[i : i + 2], 16) for i in (1, 3, 5))
+    return go.Scatter(
+        x=[*x, *reversed(x)],
+        y=[*high, *reversed(low)],
+        mode="lines",
+        line={"width": 0},
+        fill="toself",
+        fillcolor=f"rgba({red},{green},{blue},0.18)",
+        hoverinfo="skip",
+        showlegend=False,
+    )
 
 
 #: No logo, no zoom toys on small charts; the mode bar stays away until it is asked for.
