@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands import data, ladders, machine, relearning, runs, spaces
+from experiments.commands import data, ladders, machine, relearning, runs, spaces, why
 from protocols.errors import TaskspaceError
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "space": spaces.space,
     "ladder": ladders.ladder,
     "relearn": relearning.relearn,
+    "why": why.why,
     "ui": runs.ui,
     "tasks": data.tasks,
     "grade": data.grade,

@@ -10,7 +10,7 @@ from protocols.records import Record
 _ABOUT = "(:topic IS NULL OR EXISTS (SELECT 1 FROM json_each(t.topics_json) WHERE value = :topic))"
 
 _MEASURED = f"""SELECT g.policy_version AS version, g.round, count(a.reward) AS attempts,
-  sum(a.reward) AS right, count(DISTINCT g.task_id) AS tasks
+  avg(a.reward) AS accuracy, count(DISTINCT g.task_id) AS tasks
 FROM groups g JOIN attempts a ON a.group_id = g.id JOIN tasks t ON t.id = g.task_id
 WHERE g.purpose = 'evaluate' AND g.book = 'closed' AND a.reward IS NOT NULL AND {_ABOUT}
 GROUP BY g.round, g.policy_version ORDER BY g.round, g.policy_version"""
@@ -29,11 +29,7 @@ class Measured(Record):
     round: int
     tasks: int
     attempts: int  # judged
-    right: float  # sum of their rewards
-
-    @property
-    def accuracy(self) -> float:
-        return self.right / self.attempts
+    accuracy: float  # mean reward of these
 
 
 def measured(reader: ReadOnly, topic: str | None = None) -> list[Measured]:
