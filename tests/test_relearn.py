@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,12 @@ from loop_driver import self_play, small_run
 
 from actors.arena import Arena
 from actors.engines import scripted
-from experiments import relearning
+from experiments import cli, relearning
 from experiments.ladders import counterfactual
 from memory.artefacts import fetch_model
 from memory.codec import from_json
 from memory.reader import RunReader
+from memory.store import Store
 from protocols.errors import SettingError, StoreError
 from protocols.records import Prompt
 from protocols.settings import RunSettings
@@ -234,3 +236,54 @@ def test_another_run_under_the_sources_name_is_refused(source: Path, tmp_path: P
         db.execute("UPDATE run SET value_json = '1.0' WHERE key = 'created'")
     with pytest.raises(SettingError, match="another one of its name"):
         counterfactual.finish(relearning.prepare(tmp_path / "source"), quiet=True)
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["taskspace", *arguments])
+    monkeypatch.delenv("TASKSPACE_DEBUG", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def test_the_command_prints_one_object(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "table.md"
+    wanted = ("relearn", str(source), "--recipe", "closed-sft", "--recipe", "open-sft", "--out", str(out))
+    assert command(monkeypatch, *wanted, "--json") == 0
+    told = json.loads(capfd.readouterr().out)
+    assert told["source"]["run"] == "source" and told["source"]["difference"] is None
+    assert [run["run"] for run in told["runs"]] == ["source-closed-sft", "source-open-sft"]
+    assert [row["recipe"] for row in told["summary"]] == ["closed-sft", "open-sft"]
+    assert out.read_text().startswith("| run | recipe | seed |")
+
+
+def test_the_command_refuses_in_one_line(
+    source: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(path.name for path in source.parent.iterdir())
+    # One bad recipe among good ones: nothing is played at all.
+    wanted = ("relearn", str(source), "--recipe", "closed-rl", "--recipe", "exit", "--seed", "77")
+    assert command(monkeypatch, *wanted) == 2
+    line = capfd.readouterr().err.rstrip("\n")
+    assert line.startswith("taskspace: ") and "\n" not in line and "--recipe exit" in line
+    assert sorted(path.name for path in source.parent.iterdir()) == before
+
+
+def test_an_unfinished_source_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "begun"
+    folder.mkdir()
+    Store.create(folder / "run.db", small_run().model_dump(mode="json"), {}).close()
+    with pytest.raises(SettingError, match="0 of 2 rounds are played"):
+        relearning.prepare(folder)
+
+
+def test_a_relearned_run_can_be_relearned_and_goes_on_where_it_stopped(source: Path) -> None:
+    first = relearned(source)
+    again = relearned(first, folder="again")
+    assert rows(again, UPDATES) == rows(source, UPDATES)
+    (again / "summary.json").unlink()  # as if it had been killed before its end
+    assert relearning.prepare(first, folder="again").resumed
+    relearned(first, folder="again")
+    assert rows(again, UPDATES) == rows(source, UPDATES)
