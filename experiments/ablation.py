@@ -16,7 +16,7 @@ from actors import selecting
 from experiments import relearning
 from experiments.ladders import counterfactual
 from experiments.ladders.shares import Share, share
-from experiments.why import OfFunction, OfTask, Told
+from experiments.why import OfFunction, OfTask, Told, count
 from memory.held_out import by_task
 from memory.reader import RunReader
 from protocols.errors import SettingError
@@ -89,7 +89,7 @@ def _told(one: Share | None) -> str:
     few = ", too few to be sure of anything" if one.tasks < 10 else ""
     return (
         f"{100 * one.mean:+.1f} points ({100 * one.low:+.1f} to {100 * one.high:+.1f}), "
-        f"{one.tasks} held-out tasks{few}"
+        f"{count(one.tasks, 'held-out task')}{few}"
     )
 
 

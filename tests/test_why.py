@@ -199,7 +199,7 @@ def test_json_is_one_object(
         cli.main()
     assert ended.value.code in (0, None)
     told = json.loads(capfd.readouterr().out)
-    assert told["run"] == "demo" and told["influence"] is None
+    assert told["run"] == "demo" and told["influence"] is None and told["experience_of"] is None
     assert told["why"]["update"]["version"] == 2 and len(told["why"]["update"]["learned"]) > why.SHOWN
 
 

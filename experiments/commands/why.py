@@ -58,6 +58,7 @@ def why(
     source = launch.find(run, runs)
     told: asking.Told
     with RunReader(source) as reader:
+        learned_from = reader.facts().get("source", {}).get("run")
         if function is not None:
             told = asking.of_function(reader, function)
         elif task is not None:
@@ -68,10 +69,18 @@ def why(
         why_picture.write(told, picture)
     if not as_json:
         print(asking.text(told))
+        if learned_from is not None:
+            print(f"its experience is that of {learned_from}, and so are the versions that played it")
         if picture is not None:
             print(picture)
     found = ablation.ablate(source, told, list(set_ or []), quiet or as_json) if ablate else None
     if as_json:
-        print(json.dumps(msgspec.to_builtins({"run": source.name, "why": told, "influence": found})))
+        print(
+            json.dumps(
+                msgspec.to_builtins(
+                    {"run": source.name, "experience_of": learned_from, "why": told, "influence": found}
+                )
+            )
+        )
     elif found is not None:
         print(ablation.text(found))
