@@ -204,7 +204,7 @@ def _require_fit(settings: RunSettings, reader: RunReader, named: str) -> None:
         )
     reward = settings.proposer.reward
     learned = Role.PROPOSER in recipe(settings.learner.recipe).roles
-    if learned and theirs["proposer"].get("reward", "none") != reward:
+    if learned and theirs.get("proposer", {}).get("reward", "none") != reward:
         raise SettingError(
             f"curator.source={named}: its proposals were not rewarded by {reward}, so that "
             f"{settings.learner.recipe} cannot learn them; choose a recipe that learns answers only, "

@@ -47,14 +47,15 @@ def prepare(
     """
     settings = settings_of(source, name, where, seed, overrides)
     run_dir = source.parent / (folder or _name(source, settings, where, seed, overrides))
-    borrowing.check(settings, source.parent)
+    described = borrowing.check(settings, source.parent)
     with RunReader(source) as reader:
         _require_experience(settings, reader, source.name)
     there = (run_dir / "run.db").is_file()
     if there:
         with RunReader(run_dir) as reader:
-            begun = config.resolve(reader.config())
+            begun, facts = config.resolve(reader.config()), reader.facts()
         config.require_resumable(begun, settings, str(run_dir))
+        borrowing.require_same(settings, described, facts.get("source"))
     return runs.Prepared(settings, run_dir, resumed=there)
 
 
