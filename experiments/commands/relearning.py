@@ -47,9 +47,9 @@ def relearn(
     from experiments.ladders import counterfactual
 
     source = launch.find(run, runs)
-    folders = counterfactual.play(
-        source, list(recipe or [None]), where, list(seed or [None]), list(set_ or []), quiet or as_json
-    )
+    recipes: list[str | None] = [*recipe] if recipe else [None]
+    seeds: list[int | None] = [*seed] if seed else [None]
+    folders = counterfactual.play(source, recipes, where, seeds, list(set_ or []), quiet or as_json)
     first = counterfactual.figures(source, source)
     found = [counterfactual.figures(folder, source) for folder in folders]
     table = counterfactual.table(first, found)
