@@ -61,6 +61,11 @@ class Curator:
         store.add_tasks(self._base + self._held_out, "active", 0)
         return store
 
+    @property
+    def _beside(self) -> Path:
+        """The folder of runs that this one lies in."""
+        return self._path.absolute().parents[1]
+
     @cached_property
     def _reader(self) -> RunReader:
         return RunReader(self._path)
@@ -97,7 +102,11 @@ class Curator:
             SettingError: the source of its experience cannot be used.
         """
         if self._settings.curator.source:
-            borrowing.check(self._settings)
+            source = borrowing.check(self._settings, self._beside)
+            _ = self._store
+            facts = self._reader.facts()
+            borrowing.require_same(self._settings, source, facts.get("source"))
+            self._store.save_facts({**facts, "source": source})
         _ = self._store
 
     def note_facts(self, facts: dict[str, Any]) -> None:
@@ -197,11 +206,17 @@ class Curator:
 
     def _borrow(self, round: int) -> None:
         """Admit the round's part of the source's groups."""
-        settings = self._settings
+        settings, beside = self._settings, self._beside
         known = {g["id"] for g in self._reader.rows("SELECT id FROM groups")}
-        found = [one for one in borrowing.groups(settings, round) if one.group.id not in known]
-        tasks = borrowing.tasks(settings, {one.group.start.task_id for one in found})
-        self._store.add_tasks(tasks, "active", round)
+        found = [one for one in borrowing.groups(settings, round, beside) if one.group.id not in known]
+        tasks = borrowing.tasks(settings, {one.group.start.task_id for one in found}, beside)
+        with self._store.batch():
+            for proposal, status in borrowing.proposals(settings, round, beside):
+                self._store.admit_proposals([proposal], status=status or "candidate")
+                if proposal.task is not None and proposal.reason is None:
+                    self._space.add_task(proposal.task, round=round, status=status)
+            self._store.add_tasks(tasks, "active", round)
+            self._store.add_decisions(borrowing.decisions(settings, round, beside))
         for task in tasks:
             self._space.add_task(task, round=round, status="active")
         self.admit(found)
@@ -333,6 +348,8 @@ class Curator:
         starts that were never played have none of their own yet."""
         wanted = self._settings.curator.buffer
         if one.group.purpose is not Purpose.COLLECT or one.rejected or not wanted.p:
+            return
+        if self._settings.curator.source:  # nothing is started here
             return
         score = learnability(deciding.rewards(one.verdicts))
         for start in expansion(one.group, one.verdicts, wanted.children, wanted.revise):

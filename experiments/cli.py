@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands import data, ladders, machine, runs, spaces
+from experiments.commands import data, ladders, machine, relearning, runs, spaces, why
 from protocols.errors import TaskspaceError
 
 app = typer.Typer(
@@ -33,6 +33,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": runs.report,
     "space": spaces.space,
     "ladder": ladders.ladder,
+    "relearn": relearning.relearn,
+    "why": why.why,
     "ui": runs.ui,
     "tasks": data.tasks,
     "grade": data.grade,

@@ -78,6 +78,8 @@ class ReadOnly:
         deadline = time.monotonic() + seconds
         connection = opening.read_only(self.path)  # its own: limits hold for a whole connection
         try:
+            # For JSON columns; these tables come to be on first use, which would be refused from here on.
+            connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')")
             connection.set_authorizer(
                 lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
             )

@@ -208,6 +208,11 @@ class Store:
             self._add_decisions(decisions)
         return added
 
+    def add_decisions(self, decisions: Iterable[Decision]) -> None:
+        """Keep decisions that were taken elsewhere; known ones stay as they are."""
+        with self.batch():
+            self._add_decisions(decisions)
+
     # --- groups ---
 
     def admit_groups(

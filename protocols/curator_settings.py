@@ -59,10 +59,14 @@ class CuratorSettings(Section):
     base_tasks: tuple[str, ...] = ()
     """Ids of the only base tasks that are trained on, e.g. a single one; () = all of the training split."""
     source: str | None = None
-    """Run folder whose collected groups are learned from, so that methods can be compared on one experience;
-    nothing is proposed or played here."""
-    source_rounds: int = Field(1, ge=1)
-    """Rounds that the source's groups are spread over, evenly."""
+    """Run whose collected groups are learned from, so that methods can be compared on one experience; nothing
+    is proposed or played here. Its folder, or its name where it lies beside this run."""
+    source_rounds: int = Field(1, ge=0)
+    """Rounds that the source's groups are spread over, evenly; 0 = each in the round in which it was played
+    there, with revisions and proposals, as `taskspace relearn` has it."""
+    source_where: str | None = None
+    """Which attempts of the source there are at all here: a condition on its view `episodes`, or a SELECT of
+    ids (docs/counterfactual.md). null = all."""
     source_share: float = Field(1.0, gt=0, le=1)
     """Share of the source's groups, the earliest."""
     buffer: BufferSettings = BufferSettings()

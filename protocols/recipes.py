@@ -7,6 +7,7 @@ Does not cover: how an algorithm computes its update (`actors.learning`), nor ho
 among the answers that count (the curator).
 """
 
+import difflib
 from typing import Any, Literal
 
 import msgspec
@@ -127,6 +128,8 @@ def recipe(name: str) -> Recipe:
     try:
         return RECIPES[name]
     except KeyError:
+        near = difflib.get_close_matches(name, RECIPES, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
         raise SettingError(
-            f"Unknown recipe '{name}' (learner.recipe); there are: {', '.join(sorted(RECIPES))}."
+            f"Unknown recipe '{name}' (learner.recipe); {hint}there are: {', '.join(sorted(RECIPES))}."
         ) from None

@@ -89,7 +89,7 @@ class Prompt(Record):
 class Turn(Record):
     """One answer in a start's partial history, of the attempt that it came from."""
 
-    attempt_id: str
+    attempt_id: str  # "" where that attempt stayed behind in the run that this one learns from
     response: str
     reward: float | None = None  # of the attempt
     feedback: str = ""  # what may be told about it, e.g. the trace of its error
@@ -110,7 +110,7 @@ class Start(Record):
 
     @property
     def parent_attempt_id(self) -> str | None:
-        return self.history[-1].attempt_id if self.history else None
+        return (self.history[-1].attempt_id or None) if self.history else None
 
 
 class Exchange(Record):

@@ -72,7 +72,7 @@ def ladder(
     played = internalise.play(preset, _names(recipes), numbers, overrides, runs, quiet)
     table = internalise.table(played)
     if out is not None:
-        _write(out, table)
+        write(out, table)
     print(table)
 
 
@@ -132,7 +132,7 @@ def _tell(text: str, draw: Callable[[Path], object], out: Path | None, failed: l
 
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        _write(out / "table.md", text)
+        write(out / "table.md", text)
         draw(out)
     print(text)
     if failed:
@@ -143,7 +143,7 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     from protocols.errors import SettingError
 
     try:
