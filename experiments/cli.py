@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands import data, ladders, machine, runs, spaces
+from experiments.commands import branching, data, ladders, machine, runs, spaces
 from protocols.errors import TaskspaceError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "run": runs.run,
     "eval": runs.evaluate,
     "replay": runs.replay,
+    "branch": branching.branch,
     "audit": runs.audit,
     "report": runs.report,
     "space": spaces.space,

@@ -49,7 +49,8 @@ def checksum_until(reader: RunReader, round: int) -> str:
     return total.hexdigest()
 
 
-_ATTEMPTS = """SELECT a.id, g.id, g.policy_version, response.hash, k.token_ids, k.logprobs, a.reward, a.category
+_ATTEMPTS = """SELECT a.id, g.id, g.policy_version, response.hash, k.token_ids, k.logprobs, a.reward,
+  a.category
 FROM attempts a JOIN groups g ON g.id = a.group_id JOIN texts response ON response.id = a.response_text
 JOIN tokens k ON k.attempt_seq = a.seq WHERE g.round <= ? ORDER BY a.seq"""
 

@@ -146,7 +146,9 @@ def test_answers_of_another_run_are_left_to_that_one(run_dir: Path, tmp_path: Pa
 
 @given(st.lists(st.integers(0, 3), max_size=8), st.lists(st.integers(0, 3), max_size=8))
 def test_comparing_two_answers(left: list[int], right: list[int]) -> None:
-    one, other = (Sampled(ids=tuple(ids), logprobs=(-0.5,) * len(ids), text=str(ids)) for ids in (left, right))
+    one, other = (
+        Sampled(ids=tuple(ids), logprobs=(-0.5,) * len(ids), text=str(ids)) for ids in (left, right)
+    )
     found = compare(one, other)
     assert found.same_tokens == (left == right) == found.same
     assert 0 <= found.equal <= found.tokens and compare(other, one) == found
