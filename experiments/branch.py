@@ -67,7 +67,8 @@ def plan(source: Path, at: int, overrides: list[str], runs_dir: Path, name: str 
         at: the last round that is taken over; 0 = what was measured before the first.
 
     Raises:
-        SettingError: no such round, its learner state was pruned, a setting cannot change, or the name is taken.
+        SettingError: no such round, its learner state was pruned, a setting cannot change, or the name is
+            taken.
         StoreError: the database cannot be read.
     """
     with RunReader(source / "run.db") as reader:
@@ -160,7 +161,8 @@ def _require_changeable(before: RunSettings, after: RunSettings, name: str) -> N
         for fixed, why in FIXED.items():
             if f"{key}.".startswith(f"{fixed}."):
                 raise SettingError(
-                    f"branch {name}: {change} cannot change within a run, {why}; leave it out, or start a new run"
+                    f"branch {name}: {change} cannot change within a run, {why}; leave it out, or start a "
+                    "new run"
                 )
 
 
@@ -179,9 +181,9 @@ def _require_state(source: Path, reader: RunReader, at: int, version: int, finis
     ]
     nearest = min(possible, key=lambda round: (abs(round - at), round))
     raise SettingError(
-        f"--at {at}: the learner's state of version {version} is no longer in {source / 'checkpoints'}; rounds "
-        f"that can be branched at: {', '.join(map(str, possible))}, nearest is {nearest} (a run keeps more with "
-        "--set learner.keep_states=...)"
+        f"--at {at}: the learner's state of version {version} is no longer in {source / 'checkpoints'}; "
+        f"rounds that can be branched at: {', '.join(map(str, possible))}, nearest is {nearest} (a run keeps "
+        "more with --set learner.keep_states=...)"
     )
 
 
@@ -203,7 +205,7 @@ def _folder(source: Path, at: int, runs_dir: Path, name: str | None) -> Path:
 def _origin(reader: RunReader, planned: Plan) -> dict[str, Any]:
     """Where the branch comes from, as `memory.branches` describes it. No path: it means nothing elsewhere."""
     before, after = config.resolve(reader.config()), planned.settings
-    changed = {key: config.value_at(before, key) for key, _ in config.keys()}
+    changed = {key: config.value_at(before, key) for key, _ in config.keys()}  # noqa: SIM118
     changed = {key: value for key, value in changed.items() if value != config.value_at(after, key)}
     found = {
         "run": planned.source.resolve().name,

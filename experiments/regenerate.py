@@ -76,9 +76,9 @@ def told(result: dict[str, Any]) -> str:
         f"{result['answers']} answers of {result['attempts']} attempts generated again: "
         f"{result['identical']} identical, {result['tokens_differ']} differ in tokens, "
         f"{result['logprobs_differ']} in log-probabilities alone",
-        f"  equal tokens: {result['equal_tokens']} of {result['tokens']} ({100 * result['equal_share']:.2f} %)"
-        f"; log-probabilities on equal context differ by {result['logprob_mean']:.2g} in the mean, "
-        f"{result['logprob_max']:.2g} at most",
+        f"  equal tokens: {result['equal_tokens']} of {result['tokens']} "
+        f"({100 * result['equal_share']:.2f} %); log-probabilities on equal context differ by "
+        f"{result['logprob_mean']:.2g} in the mean, {result['logprob_max']:.2g} at most",
     ]
     lines += [f"  left out: {one['attempts']} attempts, {one['why']}" for one in result["skipped"]]
     for d in result["differences"][:SHOWN]:
@@ -193,7 +193,7 @@ def _by_settings(
 
 
 def _groups(reader: RunReader, settings: RunSettings, batch: Row) -> list[Group]:
-    """All groups of a batch in their order; of a server's only those wanted, whose neighbours are not ours."""
+    """All groups of a batch in their order; of a server's only those wanted, as its batches are not ours."""
     condition = " AND ".join(f"{name} = ?" for name in BATCH)
     found = reader.rows(f"SELECT id FROM groups WHERE {condition} ORDER BY seq", [batch[n] for n in BATCH])
     groups = [reader.group(row["id"])[0] for row in found]

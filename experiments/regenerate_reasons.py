@@ -1,4 +1,4 @@
-"""Why an answer that is generated again may differ from the stored one: what is known to be other than it was.
+"""Why an answer that is generated again may differ from the stored one: what is known to be different now.
 
 `docs/determinism.md` says what is promised; here is what of it does not hold for this run on this machine.
 """
@@ -25,8 +25,8 @@ def why(run_dir: Path, settings: RunSettings, engines: Sequence[str], now: str) 
         found.append("server: its weights, batches and random numbers are its own")
     if settings.engine.replicas > 1:
         found.append(
-            f"engine.replicas={settings.engine.replicas}: an engine that was lost in the run left its part to "
-            "others, in other batches"
+            f"engine.replicas={settings.engine.replicas}: an engine that was lost in the run left its part "
+            "to others, in other batches"
         )
     found += _machine(run_dir, settings, now)
     return found or [

@@ -1,4 +1,4 @@
-"""A run's settings as they were when a round was played: a branch keeps those of its source for what it took."""
+"""A run's settings as they were when a round was played: a branch keeps its source's for what it took."""
 
 from experiments import config, preflight
 from memory.branches import config_at

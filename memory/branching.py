@@ -63,9 +63,12 @@ def write(source: Path, target: Path, then: Then, buffer: StartBuffer, note: str
     Raises:
         StoreError: the source cannot be read, the disk is full, or what is left refers to what is gone.
     """
-    with closing(opening.read_only(source)) as old, opening.errors_of(target):
-        with closing(sqlite3.connect(target)) as new:
-            old.backup(new)
+    with (
+        opening.errors_of(target),
+        closing(opening.read_only(source)) as old,
+        closing(sqlite3.connect(target)) as new,
+    ):
+        old.backup(new)
     with opening.errors_of(target), closing(sqlite3.connect(target)) as db:
         # References are checked once, at the end: row by row, each text that goes would be looked for in
         # every table.

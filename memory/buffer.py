@@ -170,8 +170,8 @@ class StartBuffer:
         return self._entries[start_id].slot
 
     def change(self, size: int, kappa: float, rank: float | None = None, staleness: float = 0.0) -> None:
-        """Go on with other settings. What has no room is left out, the lowest scores first; the others keep the
-        order of their places."""
+        """Go on with other settings. What has no room is left out, the lowest scores first; the others
+        keep the order of their places."""
         kept = sorted(self.entries()[:size], key=lambda entry: entry.slot)
         self._changed |= dict.fromkeys(self._entries)
         self.size, self.kappa, self.rank, self.staleness = size, kappa, rank, staleness

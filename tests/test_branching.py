@@ -1,7 +1,6 @@
 """A branch is its source up to a round, and without a change it goes on as the source did."""
 
 import json
-import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -82,8 +81,17 @@ def exploring(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-@pytest.mark.parametrize("at", [0, 1, 2])
-@pytest.mark.parametrize("kind", ["proposing", "exploring"])
+@pytest.fixture(scope="module")
+def generating(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two rounds of a tiny random model on the transformers engine."""
+    settings = small_run(**TINY, verifier={"false_positive": 0.5})
+    return play(settings, tmp_path_factory.mktemp("source") / "generating")
+
+
+@pytest.mark.parametrize(
+    ("kind", "at"),
+    [*((kind, at) for kind in ("proposing", "exploring") for at in (0, 1, 2)), ("generating", 1)],
+)
 def test_without_a_change_it_goes_on_as_its_source_did(
     kind: str, at: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -163,7 +171,7 @@ def test_a_change_makes_another_run_that_says_where_it_comes_from(proposing: Pat
 def test_weights_are_shared_and_the_source_keeps_its_own(proposing: Path, tmp_path: Path) -> None:
     run_dir = branched(proposing, 2, tmp_path, "learner.keep_versions=2", "rounds=5")
     one = checkpoints.path_of(run_dir, 2) / "model.safetensors"
-    assert os.path.samefile(one, checkpoints.path_of(proposing, 2) / "model.safetensors")
+    assert one.samefile(checkpoints.path_of(proposing, 2) / "model.safetensors")
     assert checkpoints.versions(run_dir) == [1, 2]
     before = checkpoints.weights_checksum(checkpoints.path_of(proposing, 2))
     go_on(run_dir)
@@ -231,9 +239,22 @@ def test_a_folder_that_is_there_is_left_alone(proposing: Path, tmp_path: Path) -
     assert branched(proposing, 1, tmp_path).name == f"{first.name}-2"
 
 
-def test_answers_of_the_source_are_generated_again_under_its_settings(tmp_path: Path) -> None:
+def test_answers_of_the_source_are_generated_again_under_its_settings(
+    generating: Path, tmp_path: Path
+) -> None:
     """A branch samples colder; what it took over was sampled as its source did."""
-    source = play(small_run(**TINY, verifier={"false_positive": 0.5}), tmp_path / "source")
-    run_dir = go_on(branched(source, 1, tmp_path, "solver.sampling.temperature=0.3"))
+    run_dir = go_on(branched(generating, 1, tmp_path, "solver.sampling.temperature=0.3"))
     result = regenerate.regenerate(run_dir, replay.choose(run_dir, None, None, None, None), quiet=True)
     assert result["identical"] == result["answers"] > 0
+
+
+def test_a_run_that_was_collected_ahead_can_be_branched(tmp_path: Path) -> None:
+    """It repeats itself in nothing but what was stored; that is consistent, and goes on."""
+    settings = {**EXPLORING, "max_staleness": 1, "rounds": 4}
+    settings["learner"] = {**EXPLORING["learner"], "keep_states": 9}
+    source = play(small_run(**settings), tmp_path / "source")
+    run_dir = go_on(branched(source, 2, tmp_path))
+    stored = "SELECT id FROM groups WHERE round <= 2 ORDER BY id"
+    assert read(run_dir, stored) == read(source, stored)
+    assert read(run_dir, "SELECT count(*) FROM rounds WHERE finished IS NOT NULL") == [(4,)]
+    check_whole(run_dir)

@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+import talking_domain  # noqa: F401  (registers it)
 from hypothesis import given
 from hypothesis import strategies as st
 from loop_driver import small_run
@@ -112,6 +113,29 @@ def test_a_changed_token_and_a_changed_log_probability_are_found(run_dir: Path, 
     assert result["logprob_max"] == pytest.approx(0.25, abs=1e-6)
 
 
+def test_every_answer_of_a_play_is_asked_for_on_what_was_said_before(tmp_path: Path) -> None:
+    """Three turns a play, starts in the middle of plays; a turn that differs leaves the next ones alone."""
+    settings = small_run(
+        **TINY | {"learner": TINY["learner"] | {"recipe": "exit-diverge"}, "proposer": {"per_round": 0}},
+        domain="talking",
+        curator={"buffer": {"p": 0.6, "least": 2, "children": "all"}},
+    )
+    folder = tmp_path / "talk"
+    folder.mkdir()
+    assert Arena(settings, folder, fetch_model("tiny-random"), lambda *_: None).run()
+    result = again(folder)
+    assert result["identical"] == result["answers"] > 2 * result["attempts"] > 20
+    sql = "SELECT a.id, k.token_ids, a.seq FROM attempts a JOIN tokens k ON k.attempt_seq = a.seq LIMIT 1"
+    with sqlite3.connect(folder / "run.db") as db:
+        attempt, ids, seq = db.execute(sql).fetchone()
+        other = list(unpack_ids(ids))
+        other[0] += 1
+        db.execute("UPDATE tokens SET token_ids = ? WHERE attempt_seq = ?", [pack_ids(other), seq])
+    db.close()
+    (found,) = again(folder, episode=attempt)["differences"]
+    assert (found["answer"], found["first"]) == (0, 0)
+
+
 def test_pruned_weights_are_left_out_or_refused_with_the_nearest(run_dir: Path, tmp_path: Path) -> None:
     copy = tmp_path / "pruned"
     shutil.copytree(run_dir, copy)
@@ -138,7 +162,8 @@ def test_answers_of_another_run_are_left_to_that_one(run_dir: Path, tmp_path: Pa
     copy = changed(
         run_dir,
         tmp_path,
-        "UPDATE run SET value_json = json_set(value_json, '$.curator.source', 'runs/first') WHERE key = 'config'",
+        "UPDATE run SET value_json = json_set(value_json, '$.curator.source', 'runs/first')"
+        " WHERE key = 'config'",
     )
     with pytest.raises(SettingError, match="played by runs/first"):
         again(copy, limit=3)
