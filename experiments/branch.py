@@ -123,6 +123,8 @@ def make(planned: Plan) -> Prepared:
     draft.mkdir()
     try:
         branching.share_checkpoints(source, draft, planned.version)
+        if planned.version and any(change.startswith("seed ") for change in planned.changes):
+            branching.reseed(draft, planned.version, planned.settings.seed)
         branching.write(source / "run.db", draft / "draft.db", then, buffer, note)
         (draft / "draft.db").rename(draft / "run.db")
         config.save(planned.settings, draft / "config.yaml")

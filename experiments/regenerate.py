@@ -18,8 +18,8 @@ from experiments import preflight, regenerate_reasons
 from experiments.plaintext import one_line
 from experiments.progress import counting
 from experiments.rounds import settings_of
+from experiments.stored_weights import StoredWeights
 from experiments.token_differences import Compared, Sampled, compare, mean, parting
-from memory import adapters, checkpoints
 from memory.reader import RunReader
 from protocols.errors import SettingError
 from protocols.prompting import prompts_of
@@ -48,7 +48,7 @@ def regenerate(run_dir: Path, rows: Sequence[Row], quiet: bool = False) -> dict[
         TaskspaceError: the engine cannot be made, or the weights are not those that were published.
     """
     with RunReader(run_dir / "run.db") as reader:
-        versions = _Versions(run_dir, reader)
+        versions = StoredWeights(run_dir, reader)
         chosen, skipped = _possible(reader, rows, versions)
         engines = sorted({row["engine"] for row in _batches_of(reader, chosen)})
         found: list[Row] = []
@@ -98,34 +98,8 @@ def told(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-class _Versions:
-    """Which weights are there, by policy version."""
-
-    def __init__(self, run_dir: Path, reader: RunReader) -> None:
-        self.run_dir = run_dir
-        self._checksums = {row["version"]: row["checksum"] for row in reader.updates()}
-        there = set(checkpoints.versions(run_dir))
-        self.known = sorted({0} | (there & self._checksums.keys()))
-
-    def weights(self, version: int, model_path: Path | None) -> Any:
-        from actors.engines.base import Weights
-
-        if version == 0:
-            return Weights(version=0, path=str(model_path))
-        path = checkpoints.path_of(self.run_dir, version)
-        return Weights(
-            version=version,
-            path=str(path),
-            checksum=self._checksums[version],
-            adapter=adapters.is_adapter(path),
-        )
-
-    def nearest(self, version: int) -> int:
-        return min(self.known, key=lambda one: (abs(one - version), one))
-
-
 def _possible(
-    reader: RunReader, rows: Sequence[Row], versions: _Versions
+    reader: RunReader, rows: Sequence[Row], versions: StoredWeights
 ) -> tuple[list[Row], list[dict[str, Any]]]:
     """Episodes that can be generated again, and how many of the others there are, with the reason."""
     chosen: list[Row] = []
@@ -143,22 +117,20 @@ def _possible(
             left[f"the engine serves version {only} only, they were played with version {version}"] += 1
         elif version not in versions.known:
             left[
-                f"the weights of version {version} are not in {versions.run_dir / 'checkpoints'} any more; "
-                f"the nearest that are there are those of version {versions.nearest(version)}"
+                f"the weights of version {version} are not in {versions.folder} any more; the nearest that "
+                f"are there are those of version {versions.nearest(version)}"
             ] += 1
         else:
             chosen.append(row)
     skipped = [{"attempts": count, "why": why} for why, count in left.items()]
     if not chosen:
-        raise SettingError(f"--regenerate: {_and_others(skipped)}{_played_with(reader, versions)}")
+        raise SettingError(
+            f"--regenerate: {'; '.join(one['why'] for one in skipped)}{_played_with(reader, versions)}"
+        )
     return chosen, skipped
 
 
-def _and_others(skipped: Sequence[dict[str, Any]]) -> str:
-    return "; ".join(one["why"] for one in skipped)
-
-
-def _played_with(reader: RunReader, versions: _Versions) -> str:
+def _played_with(reader: RunReader, versions: StoredWeights) -> str:
     """Rounds that can be asked for instead."""
     marks = ", ".join("?" * len(versions.known))
     found = reader.rows(
@@ -205,7 +177,7 @@ def _groups(reader: RunReader, settings: RunSettings, batch: Row) -> list[Group]
 class _Player:
     """The engine of some settings, as a run of them would ask it."""
 
-    def __init__(self, settings: RunSettings, versions: _Versions, quiet: bool) -> None:
+    def __init__(self, settings: RunSettings, versions: StoredWeights, quiet: bool) -> None:
         from actors.engines.replicas import Replicas
         from actors.engines.serving import ServedEngine
         from actors.runtime import InlineRole

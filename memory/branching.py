@@ -9,6 +9,7 @@ files with the source's (hard links) where the file system can; no run ever chan
 Does not cover: whether the run can be branched, and under which settings (`experiments.branch`).
 """
 
+import json
 import os
 import shutil
 import sqlite3
@@ -151,6 +152,15 @@ def share_checkpoints(source: Path, target: Path, version: int) -> None:
     for folder in sorted((source / "reference").glob("[0-9]*")):
         if int(folder.name) <= version:
             _share(folder, target / "reference" / folder.name)
+
+
+def reseed(run_dir: Path, version: int, seed: int) -> None:
+    """Let the learner go on from a version under another seed. The file is written anew: the one that is
+    there is the source's as well."""
+    path = checkpoints.path_of(run_dir, version) / checkpoints.STATE / checkpoints.PLAIN
+    plain = json.loads(path.read_bytes()) | {"seed": seed}
+    path.unlink()
+    path.write_text(json.dumps(plain))
 
 
 def _share(folder: Path, to: Path) -> None:

@@ -180,6 +180,17 @@ def test_weights_are_shared_and_the_source_keeps_its_own(proposing: Path, tmp_pa
     assert checkpoints.weights_checksum(checkpoints.path_of(proposing, 2)) == before
 
 
+def test_another_seed_goes_on_otherwise_from_the_same_weights(proposing: Path, tmp_path: Path) -> None:
+    run_dir = go_on(branched(proposing, 2, tmp_path, "seed=11"))
+    versions = "SELECT version, checksum FROM updates ORDER BY version"
+    here, there = read(run_dir, versions), read(proposing, versions)
+    assert here[:2] == there[:2] and here[2] != there[2]
+    groups = "SELECT id FROM groups WHERE round = 3"
+    assert not set(read(run_dir, groups)) & set(read(proposing, groups))
+    again = branched(proposing, 2, tmp_path)  # the source still goes on under its own
+    assert read(go_on(again), versions) == there
+
+
 def test_a_buffer_of_another_size_keeps_the_best(exploring: Path, tmp_path: Path) -> None:
     whole, small = branched(exploring, 2, tmp_path), branched(exploring, 2, tmp_path, "curator.buffer.size=3")
     with RunReader(whole) as all_of_it, RunReader(small) as rest:
@@ -187,6 +198,15 @@ def test_a_buffer_of_another_size_keeps_the_best(exploring: Path, tmp_path: Path
         assert sorted((entry.score for entry in rest.buffer()), reverse=True) == scores[:3]
         assert [entry.slot for entry in sorted(rest.buffer(), key=lambda e: e.slot)] == [0, 1, 2]
     go_on(small)
+
+
+def test_a_branch_of_a_branch_knows_under_which_settings_each_round_was_drawn(
+    exploring: Path, tmp_path: Path
+) -> None:
+    changes = ("curator.buffer.kappa=0.5", "curator.buffer.size=4", "curator.buffer.p=0.9")
+    first = go_on(branched(exploring, 1, tmp_path, *changes, name="first"))
+    second = go_on(branched(first, 2, tmp_path, name="second"))
+    assert_same(content(second), content(first))
 
 
 def test_another_recipe_brings_its_own_defaults(proposing: Path, tmp_path: Path) -> None:

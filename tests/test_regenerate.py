@@ -136,6 +136,17 @@ def test_every_answer_of_a_play_is_asked_for_on_what_was_said_before(tmp_path: P
     assert (found["answer"], found["first"]) == (0, 0)
 
 
+def test_adapters_are_added_to_the_model_as_it_came(tmp_path: Path) -> None:
+    settings = small_run(
+        **TINY | {"learner": TINY["learner"] | {"lora": {"rank": 4}}}, verifier={"false_positive": 0.5}
+    )
+    folder = tmp_path / "adapters"
+    folder.mkdir()
+    assert Arena(settings, folder, fetch_model("tiny-random"), lambda *_: None).run()
+    result = again(folder, round=2)
+    assert result["identical"] == result["answers"] > 20
+
+
 def test_pruned_weights_are_left_out_or_refused_with_the_nearest(run_dir: Path, tmp_path: Path) -> None:
     copy = tmp_path / "pruned"
     shutil.copytree(run_dir, copy)
