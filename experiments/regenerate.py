@@ -20,6 +20,7 @@ from experiments.progress import counting
 from experiments.rounds import settings_of
 from experiments.stored_weights import StoredWeights
 from experiments.token_differences import Compared, Sampled, compare, mean, parting
+from memory.codec import pack_logprobs, unpack_logprobs
 from memory.reader import RunReader
 from protocols.errors import SettingError
 from protocols.prompting import prompts_of
@@ -94,7 +95,7 @@ def told(result: dict[str, Any]) -> str:
     if len(result["differences"]) > SHOWN:
         lines.append(f"  ... and {len(result['differences']) - SHOWN} more; --json has them all")
     if result["reasons"]:
-        lines += ["  what may differ:", *(f"    {reason}" for reason in result["reasons"])]
+        lines += ["  possible reasons:", *(f"    {reason}" for reason in result["reasons"])]
     return "\n".join(lines)
 
 
@@ -230,9 +231,10 @@ class _Player:
             )
             for (group, attempt, _), answer in zip(alive, completions, strict=True):
                 if attempt.id in wanted:
-                    again = Sampled(
-                        ids=answer.token_ids[answer.prefilled :], logprobs=answer.logprobs, text=answer.text
-                    )
+                    # Rounded as the store rounds them, so that equal ones are equal to the last bit.
+                    kept = unpack_logprobs(pack_logprobs(answer.logprobs))
+                    ids = answer.token_ids[answer.prefilled :]
+                    again = Sampled(ids=ids, logprobs=kept, text=answer.text)
                     stored = sampled_of(attempt)[turn]
                     found.append(_row(group, attempt, turn, stored, again))
         return found

@@ -50,7 +50,7 @@ def test_a_difference_is_exit_code_1(here: Path) -> None:
     copy = changed(here, "UPDATE groups SET policy_version = 0 WHERE round = 2")
     done = taskspace("replay", "tiny", "--regenerate", "--round", "2", "--limit", "4", cwd=copy)
     assert done.returncode == 1, done.stderr
-    assert "first that differs" in done.stdout and "what may differ:" in done.stdout
+    assert "first that differs" in done.stdout and "possible reasons:" in done.stdout
 
 
 def test_output_to_a_pipe_does_not_wait(here: Path) -> None:

@@ -85,7 +85,7 @@ def test_other_weights_are_noticed(run_dir: Path, tmp_path: Path) -> None:
     one = next(d for d in result["differences"] if d["first"] is not None)
     assert 0 <= one["first"] < one["tokens"] and one["stored"] != one["again"]
     text = regenerate.told(result)
-    assert "is the first that differs" in text and "what may differ" in text and "summary.json" in text
+    assert "is the first that differs" in text and "possible reasons" in text and "summary.json" in text
 
 
 def test_a_changed_token_and_a_changed_log_probability_are_found(run_dir: Path, tmp_path: Path) -> None:
@@ -134,6 +134,14 @@ def test_every_answer_of_a_play_is_asked_for_on_what_was_said_before(tmp_path: P
     db.close()
     (found,) = again(folder, episode=attempt)["differences"]
     assert (found["answer"], found["first"]) == (0, 0)
+
+
+def test_answers_by_rules_are_the_same_again(tmp_path: Path) -> None:
+    folder = tmp_path / "scripted"
+    folder.mkdir()
+    assert Arena(small_run(), folder, fetch_model("tiny-random"), lambda *_: None).run()
+    result = again(folder)
+    assert result["identical"] == result["answers"] > 50 and result["engines"]["now"] == "scripted"
 
 
 def test_adapters_are_added_to_the_model_as_it_came(tmp_path: Path) -> None:
