@@ -3,7 +3,7 @@
 An episode is an attempt with everything round it: who proposed the task, what the solver was shown and
 answered, what the verifier saw, what the curator decided, which updates learned from it. Everything
 comes from the store; nothing is generated. Which episodes: `choosing_episodes`; when it all happened:
-`timeline`. Verdicts and answers are made again by `verify` and `regenerate`.
+`memory.moments`. Verdicts and answers are made again by `verify` and `regenerate`.
 """
 
 import json
@@ -15,17 +15,21 @@ import msgspec
 
 from experiments.choosing_episodes import choose as choose
 from experiments.plaintext import one_line, visible
-from experiments.timeline import Clock, Moments, moments, offset
+from experiments.timeline import Clock, offset
 from memory.episodes import Episode
+from memory.moments import Moments, moments
 from memory.reader import RunReader
 from protocols.prompting import prompts_of
 
 
 def as_json(run_dir: Path, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Everything the store knows about these attempts, JSON-codable."""
+    """Everything the store knows about these attempts, and when it happened (`moments`); JSON-codable."""
     with RunReader(run_dir / "run.db") as reader:
-        found: list[dict[str, Any]] = msgspec.to_builtins([reader.attempt(row["id"]) for row in rows])
-    return found
+        episodes = [reader.attempt(row["id"]) for row in rows]
+        return [
+            msgspec.to_builtins(one) | {"moments": msgspec.to_builtins(moments(reader, one))}
+            for one in episodes
+        ]
 
 
 def show(

@@ -9,7 +9,8 @@ from demo_run import MARK, DemoRun
 from rich.console import Console
 
 from experiments import replay
-from experiments.timeline import LONGEST_S, Clock, moments, offset
+from experiments.timeline import LONGEST_S, Clock, offset
+from memory.moments import moments
 from memory.reader import RunReader
 from protocols.errors import SettingError
 
@@ -75,6 +76,7 @@ def test_json_holds_the_whole_episode(run_dir: Path) -> None:
         assert len(episode["attempt"]["logprobs"]) > 0
         assert episode["verdict"]["category"] == row["category"]
         assert episode["prompt"]["messages"] and episode["decisions"]
+        assert episode["moments"]["answers"][0][0] < episode["moments"]["admitted"]
 
 
 def test_steps_come_in_the_time_of_the_original(run_dir: Path) -> None:
