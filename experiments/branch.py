@@ -18,6 +18,7 @@ from experiments.rounds import settings_of
 from experiments.runs import Prepared, require_lasting
 from memory import branching, checkpoints
 from memory.branches import checksum_until, origin_of
+from memory.buffer import StartBuffer
 from memory.reader import RunReader
 from protocols.errors import SettingError, StoreError
 from protocols.recipes import RECIPES
@@ -73,9 +74,10 @@ def plan(source: Path, at: int, overrides: list[str], runs_dir: Path, name: str 
     """
     with RunReader(source / "run.db") as reader:
         saved = source / "config.yaml"  # what a --resume settled, such as more rounds
-        before = config.load_file(saved) if saved.is_file() else config.resolve(reader.config())
+        begun = config.resolve(reader.config())
+        before = config.load_file(saved) if saved.is_file() else begun
         after = config.resolve(_merged(before, overrides))
-        _require_changeable(before, after, source.name)
+        _require_changeable(begun, after, source.name)
         finished = max((r["round"] for r in reader.rounds() if r["finished"]), default=0)
         if not 0 <= at <= finished:
             raise SettingError(
@@ -100,23 +102,7 @@ def make(planned: Plan) -> Prepared:
         StoreError: the source's past cannot be made again, or it changed meanwhile.
         OSError: the disk is full.
     """
-    from actors.exploring import buffer_after, empty
-
-    source, at = planned.source, planned.at
-    with RunReader(source / "run.db") as reader:
-        past = [settings_of(reader, round) for round in range(1, at + 1)]
-        buffer = buffer_after(reader, past) if past else empty(planned.settings.curator.buffer)
-        now = planned.settings.curator.buffer
-        buffer.change(now.size, now.kappa, now.rank, now.staleness)
-        then = branching.Then(
-            round=at,
-            candidates=tuple(_candidates(reader, past)),
-            config=planned.settings.model_dump(mode="json"),
-            facts={**reader.facts(), "branched_from": _origin(reader, planned)},
-        )
-    note = (
-        f"branched from {source.resolve().name} after round {at}: {'; '.join(planned.changes) or 'no change'}"
-    )
+    source, at, settings = planned.source, planned.at, planned.settings
     planned.run_dir.parent.mkdir(parents=True, exist_ok=True)
     draft = planned.run_dir.with_name(f".unfinished-{planned.run_dir.name}")
     shutil.rmtree(draft, ignore_errors=True)  # of a process that was killed
@@ -124,18 +110,42 @@ def make(planned: Plan) -> Prepared:
     try:
         branching.share_checkpoints(source, draft, planned.version)
         if planned.version and any(change.startswith("seed ") for change in planned.changes):
-            branching.reseed(draft, planned.version, planned.settings.seed)
-        branching.write(source / "run.db", draft / "draft.db", then, buffer, note)
+            branching.reseed(draft, planned.version, settings.seed)
+        branching.copy(source / "run.db", draft / "draft.db")
+        with RunReader(draft / "draft.db") as reader:
+            then, buffer = _then(reader, planned)
+        changes = "; ".join(planned.changes) or "no change"
+        note = f"branched from {source.resolve().name} after round {at}: {changes}"
+        branching.go_back(draft / "draft.db", then, buffer, note)
         (draft / "draft.db").rename(draft / "run.db")
-        config.save(planned.settings, draft / "config.yaml")
+        config.save(settings, draft / "config.yaml")
         draft.rename(planned.run_dir)
-    except (FileNotFoundError, shutil.Error) as error:
+    except FileNotFoundError as error:
         raise StoreError(
-            f"branch {source}: a checkpoint went away while it was copied ({error}); try again"
+            f"branch {source}: a checkpoint went away while it was copied ({error.filename}); try again"
         ) from None
+    except StoreError as error:  # about the copy, which nobody has heard of
+        raise StoreError(str(error).replace(str(draft / "draft.db"), str(source / "run.db"))) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return Prepared(planned.settings, planned.run_dir, resumed=True)
+    return Prepared(settings, planned.run_dir, resumed=True)
+
+
+def _then(reader: RunReader, planned: Plan) -> tuple[branching.Then, StartBuffer]:
+    """What the run was at the end of that round, and what it is from there on."""
+    from actors.exploring import buffer_after, empty
+
+    past = [settings_of(reader, round) for round in range(1, planned.at + 1)]
+    wanted = planned.settings.curator.buffer
+    buffer = buffer_after(reader, past) if past else empty(wanted)
+    buffer.change(wanted.size, wanted.kappa, wanted.rank, wanted.staleness)
+    then = branching.Then(
+        round=planned.at,
+        candidates=tuple(_candidates(reader, past)),
+        config=planned.settings.model_dump(mode="json"),
+        facts={**reader.facts(), "branched_from": _origin(reader, planned)},
+    )
+    return then, buffer
 
 
 def _merged(before: RunSettings, overrides: list[str]) -> dict[str, Any]:

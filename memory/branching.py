@@ -55,14 +55,11 @@ class Then(Record):
     facts: dict[str, Any]
 
 
-def write(source: Path, target: Path, then: Then, buffer: StartBuffer, note: str) -> None:
-    """Make the run database `target`, which is not there yet.
-
-    Args:
-        note: an event of that round, for people watching.
+def copy(source: Path, target: Path) -> None:
+    """The whole database as of one moment, also while somebody writes to it.
 
     Raises:
-        StoreError: the source cannot be read, the disk is full, or what is left refers to what is gone.
+        StoreError: the source cannot be read, or the disk is full.
     """
     with (
         opening.errors_of(target),
@@ -70,7 +67,19 @@ def write(source: Path, target: Path, then: Then, buffer: StartBuffer, note: str
         closing(sqlite3.connect(target)) as new,
     ):
         old.backup(new)
-    with opening.errors_of(target), closing(sqlite3.connect(target)) as db:
+
+
+def go_back(path: Path, then: Then, buffer: StartBuffer, note: str) -> None:
+    """Make a copy what it was at the end of a round.
+
+    Args:
+        buffer: as it was.
+        note: an event of that round, for people watching.
+
+    Raises:
+        StoreError: the disk is full, or what is left refers to what is gone.
+    """
+    with opening.errors_of(path), closing(sqlite3.connect(path)) as db:
         # References are checked once, at the end: row by row, each text that goes would be looked for in
         # every table.
         db.execute("PRAGMA foreign_keys = OFF")
@@ -86,7 +95,7 @@ def write(source: Path, target: Path, then: Then, buffer: StartBuffer, note: str
         torn = db.execute("PRAGMA foreign_key_check").fetchone()
         if torn is not None:
             raise StoreError(
-                f"{source}: a row of {torn[0]} up to round {then.round} refers to one of {torn[2]} that came "
+                f"{path}: a row of {torn[0]} up to round {then.round} refers to one of {torn[2]} that came "
                 "later; the run database was changed by hand"
             )
         db.execute("VACUUM")
@@ -144,7 +153,8 @@ def share_checkpoints(source: Path, target: Path, version: int) -> None:
     """The source's checkpoints and references up to a version, in the target as well.
 
     Raises:
-        OSError: the disk is full, or a folder was pruned meanwhile.
+        FileNotFoundError: a folder was pruned meanwhile.
+        OSError: the disk is full.
     """
     for one in checkpoints.versions(source):
         if one <= version:
@@ -164,10 +174,12 @@ def reseed(run_dir: Path, version: int, seed: int) -> None:
 
 
 def _share(folder: Path, to: Path) -> None:
-    shutil.copytree(folder, to, copy_function=_link_or_copy)
+    to.mkdir(parents=True)
+    for path in sorted(folder.iterdir()):
+        (_share if path.is_dir() else _link_or_copy)(path, to / path.name)
 
 
-def _link_or_copy(source: str, target: str) -> None:
+def _link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except FileNotFoundError:

@@ -1,6 +1,7 @@
 """A branch is its source up to a round, and without a change it goes on as the source did."""
 
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -98,6 +99,8 @@ def test_without_a_change_it_goes_on_as_its_source_did(
     source = request.getfixturevalue(kind)
     run_dir = branched(source, at, tmp_path)
     assert run_dir.name == f"{kind}-at{at}"
+    found = {path.name for path in run_dir.iterdir()} - {"run.db-shm", "run.db-wal"}  # of readers
+    assert found <= {"run.db", "config.yaml", "checkpoints"}
     with RunReader(run_dir) as reader:
         assert [row["round"] for row in reader.rounds()] == list(range(1, at + 1))
         assert reader.row("SELECT 1 FROM groups WHERE round > ?", [at]) is None
@@ -138,8 +141,9 @@ def test_a_plan_that_was_changed_by_hand_is_noticed(exploring: Path, tmp_path: P
     with sqlite3.connect(copy / "run.db") as db:
         db.execute("DELETE FROM decisions WHERE kind = 'start' AND round = 2")
     db.close()
-    with pytest.raises(StoreError, match="before round 2 cannot be made again"):
+    with pytest.raises(StoreError, match=r"changed/run.db: .* before round 2 cannot be made again"):
         branched(copy, 2, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["changed"]
 
 
 def test_a_change_makes_another_run_that_says_where_it_comes_from(proposing: Path, tmp_path: Path) -> None:
@@ -249,6 +253,35 @@ def test_a_pruned_state_names_the_rounds_that_can_be_branched_at(proposing: Path
     checkpoints.prune(copy, keep_states=1)
     with pytest.raises(SettingError, match=r"version 2 .* branched at: 0, 3, nearest is 3"):
         branch.plan(copy, 2, [], tmp_path, None)
+
+
+def test_a_checkpoint_that_goes_away_meanwhile_is_one_line(
+    proposing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = branch.plan(proposing, 2, [], tmp_path, None)
+    gone = checkpoints.path_of(proposing, 2) / "model.safetensors"
+    whole = os.link
+
+    def link(source: Path, target: Path) -> None:
+        if source == gone:
+            raise FileNotFoundError(2, "No such file", str(source))
+        whole(source, target)
+
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(StoreError, match=r"went away while it was copied .*safetensors"):
+        branch.make(planned)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_disk_gets_copies(proposing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(source: Path, target: Path) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", link)
+    run_dir = branched(proposing, 2, tmp_path)
+    mine, theirs = (checkpoints.path_of(folder, 2) for folder in (run_dir, proposing))
+    assert checkpoints.weights_checksum(mine) == checkpoints.weights_checksum(theirs)
+    assert not (mine / "model.safetensors").samefile(theirs / "model.safetensors")
 
 
 def test_a_folder_that_is_there_is_left_alone(proposing: Path, tmp_path: Path) -> None:
