@@ -46,6 +46,7 @@ def test_answers_are_generated_again(here: Path) -> None:
     assert result["identical"] == result["answers"] > 20 and result["differences"] == []
 
 
+@pytest.mark.slow
 def test_a_difference_is_exit_code_1(here: Path) -> None:
     copy = changed(here, "UPDATE groups SET policy_version = 0 WHERE round = 2")
     done = taskspace("replay", "tiny", "--regenerate", "--round", "2", "--limit", "4", cwd=copy)
@@ -73,6 +74,7 @@ def test_a_branch_goes_on_to_the_end(here: Path) -> None:
     assert not list((here / "runs").glob(".unfinished-*"))
 
 
+@pytest.mark.slow
 def test_a_prepared_branch_is_gone_on_with_by_resume(here: Path) -> None:
     done = taskspace("branch", "tiny", "--at", "1", "--prepare", "--json", "--name", "later", cwd=here)
     assert done.returncode == 0, done.stderr
