@@ -125,9 +125,7 @@ def _possible(
             chosen.append(row)
     skipped = [{"attempts": count, "why": why} for why, count in left.items()]
     if not chosen:
-        raise SettingError(
-            f"--regenerate: {'; '.join(one['why'] for one in skipped)}{_played_with(reader, versions)}"
-        )
+        raise SettingError(f"--regenerate: {'; '.join(left)}{_played_with(reader, versions)}")
     return chosen, skipped
 
 
