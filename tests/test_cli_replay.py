@@ -68,6 +68,7 @@ def test_a_branch_goes_on_to_the_end(here: Path) -> None:
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert summary["finished"] and summary["rounds"] == 3 and summary["run_id"] == "other"
+    assert (summary["branched_from"]["run"], summary["branched_from"]["round"]) == ("tiny", 1)
     assert "solver.group_size (3 -> 2)" in done.stderr
     assert (here / "runs" / "other" / "report.html").exists()
     assert config.load_file(here / "runs" / "other" / "config.yaml").solver.group_size == 2
