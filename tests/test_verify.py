@@ -108,6 +108,19 @@ def test_reasons_fit_what_happened(
     assert reason in " ".join(found["reasons"])
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("import random\nx = random.random()", {"random"}),
+        ("from time import sleep", {"time"}),
+        ("rng = np.random.default_rng()", {"random", "default_rng"}),
+        ("The time of the train is random; its id is 3. valid(x)", set()),
+    ],
+)
+def test_what_a_program_draws_from(answer: str, words: set[str]) -> None:
+    assert {word for found in verify.DRAWS.findall(answer) for word in found if word} == words
+
+
 def test_other_layers_and_packages_are_named(run_dir: Path, tmp_path: Path) -> None:
     attempt, _ = one(run_dir, "category = 'correct' AND NOT flipped")
     copy = changed(run_dir, tmp_path, attempt, reward=0.0, category="wrong_answer")
