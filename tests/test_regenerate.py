@@ -136,6 +136,20 @@ def test_every_answer_of_a_play_is_asked_for_on_what_was_said_before(tmp_path: P
     assert (found["answer"], found["first"]) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"max_staleness": 1, "rounds": 3}, {"engine": TINY["engine"] | {"replicas": 2}}],
+    ids=["ahead", "replicas"],
+)
+def test_batches_are_those_of_the_run_however_it_was_played(tmp_path: Path, change: dict) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    settings = small_run(**TINY | change, verifier={"false_positive": 0.5})
+    assert Arena(settings, folder, fetch_model("tiny-random"), lambda *_: None).run()
+    result = again(folder)
+    assert result["identical"] == result["answers"] > 50
+
+
 def test_answers_by_rules_are_the_same_again(tmp_path: Path) -> None:
     folder = tmp_path / "scripted"
     folder.mkdir()
