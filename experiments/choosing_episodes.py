@@ -20,6 +20,25 @@ def choose(
         SettingError: there is none like that; names the nearest ones.
         StoreError: the database cannot be read.
     """
+    where, values = _where(episode, task, round)
+    order = "seq"
+    if not where and limit is not None:  # nothing asked for in particular: something worth seeing
+        order = "(reward >= 1 AND purpose = 'collect') DESC, seq DESC"
+    with RunReader(run_dir / "run.db") as reader:
+        rows = reader.rows(f"SELECT * FROM episodes {where} ORDER BY {order} LIMIT ?", [*values, limit or -1])
+        if not rows:
+            raise SettingError(f"replay {run_dir}: {_nothing(reader, episode, task, round)}")
+    return rows
+
+
+def count(run_dir: Path, episode: str | None, task: str | None, round: int | None) -> int:
+    """How many episodes `choose` has without a limit."""
+    where, values = _where(episode, task, round)
+    with RunReader(run_dir / "run.db") as reader:
+        return int(reader.value(f"SELECT count(*) FROM episodes {where}", values))
+
+
+def _where(episode: str | None, task: str | None, round: int | None) -> tuple[str, list[Any]]:
     tests: list[str] = []
     values: list[Any] = []
     for column, prefix in (("id", episode), ("task_id", task)):
@@ -29,15 +48,7 @@ def choose(
     if round is not None:
         tests.append("round = ?")
         values.append(round)
-    order = "seq"
-    if not tests and limit is not None:  # nothing asked for in particular: something worth seeing
-        order = "(reward >= 1 AND purpose = 'collect') DESC, seq DESC"
-    where = f"WHERE {' AND '.join(tests)}" if tests else ""
-    with RunReader(run_dir / "run.db") as reader:
-        rows = reader.rows(f"SELECT * FROM episodes {where} ORDER BY {order} LIMIT ?", [*values, limit or -1])
-        if not rows:
-            raise SettingError(f"replay {run_dir}: {_nothing(reader, episode, task, round)}")
-    return rows
+    return (f"WHERE {' AND '.join(tests)}" if tests else ""), values
 
 
 def _nothing(reader: RunReader, episode: str | None, task: str | None, round: int | None) -> str:

@@ -54,9 +54,23 @@ def test_a_difference_is_exit_code_1(here: Path) -> None:
     assert "first that differs" in done.stdout and "possible reasons:" in done.stdout
 
 
+def test_a_round_that_is_longer_than_shown_says_so(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(sys, "argv", ["taskspace", "replay", "tiny", "--round", "1"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 0
+    printed = capfd.readouterr()
+    assert printed.err == "3 of 27 episodes; --limit 27 shows all\n"
+    assert printed.out.count("solver answered") == 3
+
+
 def test_output_to_a_pipe_does_not_wait(here: Path) -> None:
     done = taskspace("replay", "tiny", "--limit", "1", cwd=here, timeout=60)
     assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
     assert "solver answered  +" in done.stdout and "learner  +" in done.stdout
 
 

@@ -52,6 +52,7 @@ def replay(
       taskspace replay runs/quickstart-1 --verify
       taskspace replay runs/quickstart-1 --regenerate --round 2
     """
+    from experiments import choosing_episodes
     from experiments import replay as replaying
     from experiments import runs as launch
     from experiments.timeline import Clock
@@ -61,7 +62,7 @@ def replay(
         raise SettingError("replay: --verify and --regenerate are two questions; ask one after the other")
     folder = launch.find(run, runs)
     every = verify or regenerate
-    chosen = replaying.choose(folder, episode, task, round_, limit if every else limit or SHOWN)
+    chosen = choosing_episodes.choose(folder, episode, task, round_, limit if every else limit or SHOWN)
     if every:
         raise typer.Exit(_again(folder, chosen, regenerate, quiet or as_json, as_json))
     if as_json:
@@ -72,6 +73,9 @@ def replay(
         replaying.show(folder, chosen, clock=Clock(default if speed is None else speed))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    there = choosing_episodes.count(folder, episode, task, round_)
+    if limit is None and there > len(chosen) and not quiet:
+        print(f"{len(chosen)} of {there} episodes; --limit {there} shows all", file=sys.stderr)
 
 
 def _again(folder: Path, chosen: list[dict[str, Any]], generate: bool, quiet: bool, as_json: bool) -> int:
