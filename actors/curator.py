@@ -5,7 +5,6 @@ played, and whatever it is asked twice it answers the same way. That is what mak
 How choices are made is `actors.choosing`; how things are stored, `memory.store`.
 """
 
-import random
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -13,7 +12,17 @@ from typing import Any
 
 import msgspec
 
-from actors import admission, asking, borrowing, choosing, deciding, experience, measuring, replacing
+from actors import (
+    admission,
+    asking,
+    borrowing,
+    choosing,
+    deciding,
+    experience,
+    exploring,
+    measuring,
+    replacing,
+)
 from actors.asking import Ask
 from actors.learning.baselines import weighed
 from actors.verifier import Judged
@@ -23,9 +32,8 @@ from memory.reader import RunReader
 from memory.space import TaskSpace
 from memory.store import Store
 from protocols.chaining import steps_of
-from protocols.credit import learnability
 from protocols.domain import make_domain
-from protocols.iteration import Play, decided, expansion, group_id, play_of, start_of
+from protocols.iteration import Play, group_id, play_of, start_of
 from protocols.recipes import recipe
 from protocols.records import (
     Book,
@@ -76,8 +84,7 @@ class Curator:
 
     @cached_property
     def _buffer(self) -> StartBuffer:
-        wanted = self._settings.curator.buffer
-        buffer = StartBuffer(wanted.size, wanted.kappa, wanted.rank, wanted.staleness)
+        buffer = exploring.empty(self._settings.curator.buffer)
         state = self._reader.state().get("buffer")
         if state:
             buffer.load_state_dict(state, self._reader.buffer())
@@ -238,7 +245,9 @@ class Curator:
         )
         starts, decisions = [], []
         for position, task in enumerate(tasks):
-            again = self._again(rng) if task.origin is not Origin.PROPOSED else None
+            again = None
+            if task.origin is not Origin.PROPOSED:
+                again = exploring.again(self._buffer, settings.curator.buffer, rng)
             start, why = again or (start_of(task, plan.book_at_rollout), None)
             starts.append(start)
             if why is not None:
@@ -274,15 +283,6 @@ class Curator:
         self._store.extend_round(round, [msgspec.to_builtins(start) for start in starts], decisions)
         return self._unplayed(round, Purpose.COLLECT, [*plan, *starts], size)
 
-    def _again(self, rng: random.Random) -> tuple[Start, dict[str, Any]] | None:
-        """With the set chance, a start from the buffer instead of a base task, and why it was chosen."""
-        wanted = self._settings.curator.buffer
-        if len(self._buffer) < wanted.least or rng.random() >= wanted.p:
-            return None
-        entry = self._buffer.sample(rng)
-        why = {"score": entry.score, "visits": entry.visits, "scored": entry.round, "kept": entry.start.id}
-        return decided(entry.start, wanted.diverge, rng), why
-
     def evaluation_plan(self, round: int, book: Book) -> list[Play]:
         """Held-out groups of this evaluation that are not in the store yet."""
         starts = [start_of(task, book) for task in self._held_out]
@@ -310,6 +310,7 @@ class Curator:
         if self._known(judged):  # by a call whose answer was lost: nothing follows a second time
             return deciding.counts(judged)
         decisions, changes = [], []
+        wanted = self._settings.curator.buffer
         for one in judged:
             decisions.append(deciding.group_decision(one))
             task = self._reader.task(one.group.start.task_id)
@@ -322,7 +323,8 @@ class Curator:
                         one.group.round, "task", change.task.id, action, one.rejected or "consensus"
                     )
                 )
-            self._offer(one)
+            if not self._settings.curator.source:  # else nothing is started here
+                exploring.offer(self._buffer, wanted, one.group, one.verdicts, one.rejected is not None)
         kept = self._buffer.take_changes()
         self._store.admit_groups(
             [(j.group, j.verdicts) for j in judged],
@@ -342,18 +344,6 @@ class Curator:
         """Whether this batch is in the store; a batch is there whole or not at all."""
         sql = "SELECT 1 FROM groups WHERE id = ?"
         return any(self._reader.row(sql, [one.group.id]) for one in judged[:1])
-
-    def _offer(self, one: Judged) -> None:
-        """Keep a collected group's start in the buffer, and what goes on from it, all with the group's score:
-        starts that were never played have none of their own yet."""
-        wanted = self._settings.curator.buffer
-        if one.group.purpose is not Purpose.COLLECT or one.rejected or not wanted.p:
-            return
-        if self._settings.curator.source:  # nothing is started here
-            return
-        score = learnability(deciding.rewards(one.verdicts))
-        for start in expansion(one.group, one.verdicts, wanted.children, wanted.revise):
-            self._buffer.offer(start, score, one.group.round)
 
     # --- experience and measurements ---
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands import data, ladders, machine, relearning, runs, spaces, why
+from experiments.commands import branching, data, ladders, machine, relearning, replaying, runs, spaces, why
 from protocols.errors import TaskspaceError
 
 app = typer.Typer(
@@ -28,7 +28,8 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": runs.run,
     "eval": runs.evaluate,
-    "replay": runs.replay,
+    "replay": replaying.replay,
+    "branch": branching.branch,
     "audit": runs.audit,
     "report": runs.report,
     "space": spaces.space,

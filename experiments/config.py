@@ -155,6 +155,14 @@ def require_resumable(old: RunSettings, new: RunSettings, run: str) -> None:
         )
 
 
+def value_at(settings: RunSettings, key: str) -> Any:
+    """A setting's value as plain data, by its dotted key."""
+    found: Any = settings.model_dump(mode="json")
+    for part in key.split("."):
+        found = found[part]
+    return found
+
+
 def field_at(key: str) -> FieldInfo | None:
     """The field behind a dotted key, or None (sections have fields too; free-form dictionaries do not)."""
     model: type[BaseModel] = RunSettings

@@ -1,8 +1,9 @@
-"""Stored episodes, played again role by role; and their verdicts, run again.
+"""Stored episodes, played again role by role.
 
 An episode is an attempt with everything round it: who proposed the task, what the solver was shown and
 answered, what the verifier saw, what the curator decided, which updates learned from it. Everything
-comes from the store; nothing is generated. `verify` runs the stored responses through domain and sandbox.
+comes from the store; nothing is generated. Which episodes: `choosing_episodes`; when it all happened:
+`memory.moments`. Verdicts and answers are made again by `verify` and `regenerate`.
 """
 
 import json
@@ -12,72 +13,58 @@ from typing import Any
 
 import msgspec
 
-from experiments import config
+from experiments.choosing_episodes import choose as choose
 from experiments.plaintext import one_line, visible
-from experiments.progress import counting
+from experiments.timeline import Clock, offset
 from memory.episodes import Episode
+from memory.moments import Moments, moments
 from memory.reader import RunReader
-from protocols.errors import SettingError
 from protocols.prompting import prompts_of
-from protocols.records import Verdict
-
-#: Programs handed to the sandbox together while verifying: keeps progress moving and memory bounded.
-BATCH = 64
-
-
-def choose(
-    run_dir: Path, episode: str | None, task: str | None, round: int | None, limit: int | None
-) -> list[dict[str, Any]]:
-    """Rows of the view `episodes` by id (or its beginning), task or round; by default the newest verified.
-
-    Raises:
-        SettingError: there is none like that.
-        StoreError: the database cannot be read.
-    """
-    tests: list[str] = []
-    values: list[Any] = []
-    for column, prefix in (("id", episode), ("task_id", task)):
-        if prefix:
-            tests.append(f"substr({column}, 1, ?) = ?")
-            values += [len(prefix), prefix]
-    if round is not None:
-        tests.append("round = ?")
-        values.append(round)
-    order = "seq"
-    if not tests and limit is not None:  # nothing asked for in particular: something worth seeing
-        order = "(reward >= 1 AND purpose = 'collect') DESC, seq DESC"
-    where = f"WHERE {' AND '.join(tests)}" if tests else ""
-    with RunReader(run_dir / "run.db") as reader:
-        rows = reader.rows(f"SELECT * FROM episodes {where} ORDER BY {order} LIMIT ?", [*values, limit or -1])
-    if not rows:
-        filters = (("episode", episode), ("task", task), ("round", round))
-        asked = " ".join(f"--{name} {value}" for name, value in filters if value is not None)
-        raise SettingError(
-            f"replay {run_dir}: " + (f"nothing matches {asked}; leave it out" if asked else "no episode yet")
-        )
-    return rows
 
 
 def as_json(run_dir: Path, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Everything the store knows about these attempts, JSON-codable."""
+    """Everything the store knows about these attempts, and when it happened (`moments`); JSON-codable."""
     with RunReader(run_dir / "run.db") as reader:
-        found: list[dict[str, Any]] = msgspec.to_builtins([reader.attempt(row["id"]) for row in rows])
-    return found
+        episodes = [reader.attempt(row["id"]) for row in rows]
+        return [
+            msgspec.to_builtins(one) | {"moments": msgspec.to_builtins(moments(reader, one))}
+            for one in episodes
+        ]
 
 
-def show(run_dir: Path, rows: Sequence[dict[str, Any]], console: Any = None) -> None:
-    """Print episodes to the terminal, a panel for each role."""
+def show(
+    run_dir: Path, rows: Sequence[dict[str, Any]], console: Any = None, clock: Clock | None = None
+) -> None:
+    """Print episodes to the terminal, a panel for each role, with the time since the episode began.
+
+    Args:
+        clock: waits before each panel; none by default.
+    """
     from rich.console import Console
     from rich.panel import Panel
     from rich.text import Text
 
-    console = console or Console()
+    console, clock = console or Console(), clock or Clock(0.0)
     with RunReader(run_dir / "run.db") as reader:
         for row in rows:
-            for title, body, colour in panels(reader.attempt(row["id"])):
+            episode = reader.attempt(row["id"])
+            when = moments(reader, episode)
+            for (title, body, colour), moment in zip(panels(episode), _at(when), strict=True):
+                clock.wait_until(moment)
+                told = f"{title}  {offset(moment - when.began)}"
                 # Text, never markup: brackets in an answer are not ours to interpret.
-                panel = Panel(Text(body), title=Text(title), title_align="left", border_style=colour)
+                panel = Panel(Text(body), title=Text(told), title_align="left", border_style=colour)
                 console.print(panel)
+
+
+def _at(when: Moments) -> list[float]:
+    """The moment of each panel, in their order."""
+    found = [when.began]
+    if when.proposed is not None:
+        found.append(when.proposed)
+    for asked, answered in when.answers:
+        found += [asked, answered]
+    return [*found, when.judged, when.admitted, when.admitted if when.learned is None else when.learned]
 
 
 def panels(e: Episode) -> list[tuple[str, str, str]]:
@@ -125,68 +112,3 @@ def _verifier(e: Episode) -> tuple[str, str, str]:
     evidence = visible(json.dumps(v.evidence, indent=2, ensure_ascii=False), 4000)
     colour = "green" if v.reward == 1.0 else "red"
     return "verifier", f"{reward}{flipped}, {v.category}{problem}\n{evidence}", colour
-
-
-def verify(run_dir: Path, rows: Sequence[dict[str, Any]], quiet: bool = False) -> dict[str, Any]:
-    """Judge stored responses again; what differs is reported, nothing is changed.
-
-    Attempts whose task never got a reference, and those that the sandbox itself failed on, have no reward
-    to compare and are counted as skipped.
-
-    Raises:
-        TaskspaceError: domain or sandbox cannot be set up.
-    """
-    from actors.sandbox.pool import SandboxPool
-    from protocols.domain import make_domain
-    from protocols.records import Outcome, Program
-
-    judged = [row for row in rows if row["reward"] is not None]
-    with RunReader(run_dir / "run.db") as reader:
-        settings = config.resolve(reader.config())
-        tasks = {task_id: reader.task(task_id) for task_id in {row["task_id"] for row in judged}}
-        answers = {row["id"]: reader.answers(row["id"]) for row in judged}
-    domain = make_domain(settings)
-    differences: list[dict[str, Any]] = []
-    with SandboxPool(settings.sandbox) as pool, counting("verified again", len(judged), quiet) as advance:
-        for first in range(0, len(judged), BATCH):
-            batch = judged[first : first + BATCH]
-            checks = [domain.check(tasks[row["task_id"]], answers[row["id"]]) for row in batch]
-            outcomes = iter(pool.run([c for c in checks if isinstance(c, Program)]))
-            for row, check in zip(batch, checks, strict=True):
-                ended: Outcome | Verdict = next(outcomes) if isinstance(check, Program) else check
-                if isinstance(ended, Outcome):
-                    ended = domain.judge(tasks[row["task_id"]], row["id"], ended)
-                differences += _difference(row, ended)
-            advance(len(batch))
-    return {
-        "run": str(run_dir),
-        "verified": len(judged),
-        "skipped": len(rows) - len(judged),
-        "differences": differences,
-    }
-
-
-def verification(result: dict[str, Any]) -> str:
-    """What `verify` found, for people."""
-    lines = [
-        f"{result['verified']} verdicts run again, {len(result['differences'])} differ, "
-        f"{result['skipped']} without a reward skipped"
-    ]
-    for d in result["differences"]:
-        lines.append(f"  {d['attempt_id']}: stored {d['stored']}, now {d['now']} {one_line(d['detail'])}")
-    return "\n".join(lines)
-
-
-def _difference(row: dict[str, Any], again: Verdict) -> list[dict[str, Any]]:
-    reward = 1.0 - row["reward"] if row["flipped"] else row["reward"]  # before noise was injected
-    if (reward, row["category"]) == (again.reward, again.category):
-        return []
-    now = "no reward" if again.reward is None else f"{again.reward:g}"
-    return [
-        {
-            "attempt_id": row["id"],
-            "stored": f"{row['category']} {reward:g}",
-            "now": f"{again.category} {now}",
-            "detail": again.infra_error or json.dumps(again.evidence, default=str)[:300],
-        }
-    ]

@@ -56,6 +56,7 @@ def build(
         "sandbox": _layers(facts.get("sandbox", [])),
         "versions": versions(),
         "machine": machine(),
+        **({"branched_from": facts["branched_from"]} if "branched_from" in facts else {}),
     }
 
 

@@ -169,6 +169,17 @@ class StartBuffer:
         start_id: str = self._order[-1 - place][2]
         return self._entries[start_id].slot
 
+    def change(self, size: int, kappa: float, rank: float | None = None, staleness: float = 0.0) -> None:
+        """Go on with other settings. What has no room is left out, the lowest scores first; the others
+        keep the order of their places."""
+        kept = sorted(self.entries()[:size], key=lambda entry: entry.slot)
+        self._changed |= dict.fromkeys(self._entries)
+        self.size, self.kappa, self.rank, self.staleness = size, kappa, rank, staleness
+        self._clear()
+        self._slots = [entry.start.id for entry in kept]
+        for slot, entry in enumerate(kept):
+            self._put(msgspec.structs.replace(entry, slot=slot))
+
     def take_changes(self) -> BufferChanges:
         """What changed since the last call, for the store."""
         changed, self._changed = self._changed, {}

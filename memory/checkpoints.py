@@ -21,6 +21,7 @@ from pathlib import Path
 from protocols.errors import TaskspaceError
 
 STATE = "state"
+PLAIN = "plain.json"  # in it: counters, the run's seed, the shape of every parameter
 _NAME = re.compile(r"v(\d{4,})")
 _UNFINISHED = ".unfinished-"
 _RESERVE = 64 << 20  # bytes left free for the run database, which shares the disk

@@ -216,3 +216,31 @@ def test_wrong_calls_are_named():
         buffer.offer(a_start(0), float("nan"), 1)
     with pytest.raises(ValueError, match="size >= 1"):
         StartBuffer(0, 1.0)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.floats(0, 0.25)), max_size=30),
+    st.integers(0, 5),
+    st.integers(1, 10),
+    st.floats(0, 9),
+)
+def test_going_on_with_other_settings(offers: list, draws: int, size: int, kappa: float) -> None:
+    """The best stay, the store can follow, and what is loaded from it draws the same."""
+    buffer = StartBuffer(8, kappa=4.0)
+    for number, score in offers:
+        buffer.offer(a_start(number), score, 1)
+    for seed in range(draws if len(buffer) else 0):
+        buffer.sample(random.Random(seed))
+    stored = {entry.start.id: entry for entry in buffer.entries()}
+    buffer.take_changes()
+    best = [entry.start.id for entry in buffer.entries()[:size]]
+    buffer.change(size, kappa)
+    assert [entry.start.id for entry in buffer.entries()] == best
+    changes = buffer.take_changes()
+    stored = {name: entry for name, entry in stored.items() if name not in changes.drop}
+    stored |= {entry.start.id: entry for entry in changes.put}
+    loaded = StartBuffer(size, kappa)
+    loaded.load_state_dict(buffer.state_dict(), list(stored.values()))
+    assert loaded.entries() == buffer.entries()
+    for seed in range(3 if best else 0):
+        assert loaded.sample(random.Random(seed)) == buffer.sample(random.Random(seed))

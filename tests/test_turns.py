@@ -9,7 +9,7 @@ import talking_domain
 from loop_driver import small_run
 
 from actors.arena import Arena
-from experiments import config, replay
+from experiments import config, replay, verify
 from memory.artefacts import fetch_model
 from memory.reader import RunReader
 from protocols.chaining import Chain
@@ -70,7 +70,7 @@ def test_a_play_goes_on_to_its_end_and_is_stored_as_it_was(run_dir: Path) -> Non
 def test_verdicts_of_whole_plays_are_the_same_again(run_dir: Path) -> None:
     with RunReader(run_dir) as reader:
         rows = reader.rows("SELECT * FROM episodes WHERE purpose = 'collect'")
-    told = replay.verify(run_dir, rows, quiet=True)
+    told = verify.verify(run_dir, rows, quiet=True)
     assert told["verified"] == len(rows) > 20 and told["differences"] == []
     with RunReader(run_dir) as reader:
         episode = reader.attempt(rows[0]["id"])

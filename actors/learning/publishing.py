@@ -23,7 +23,6 @@ from protocols.errors import TaskspaceError
 from protocols.records import Update
 
 _UPDATE = "update.json"  # beside the weights: it outlives the pruned state
-_PLAIN = "plain.json"
 
 
 def published(run_dir: Path, version: int) -> Update | None:
@@ -65,7 +64,7 @@ def publish(
         if ranks.first:
             _write_weights(folder, policy, weights, adapters)
             tokenizer.save_pretrained(folder)
-            (folder / checkpoints.STATE / _PLAIN).write_bytes(msgspec.json.encode(plain))
+            (folder / checkpoints.STATE / checkpoints.PLAIN).write_bytes(msgspec.json.encode(plain))
             update = msgspec.structs.replace(update, checksum=checkpoints.weights_checksum(folder))
             (folder / _UPDATE).write_bytes(msgspec.json.encode(update))
     return update
@@ -85,7 +84,7 @@ def read_plain(run_dir: Path, version: int) -> tuple[Path, dict[str, Any]]:
             f"Cannot resume from version {version}: no learner state in {folder}; "
             f"versions with one: {', '.join(map(str, stated)) or 'none'}."
         )
-    return state, msgspec.json.decode((state / _PLAIN).read_bytes())
+    return state, msgspec.json.decode((state / checkpoints.PLAIN).read_bytes())
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Commands about runs: run, eval, replay, report, ui."""
+"""Commands about runs: run, eval, audit, report, ui."""
 
 import json
 import sys
@@ -195,43 +195,6 @@ def audit(
     else:
         print(auditing.text(found))
     raise typer.Exit(0 if found.clean else 1)
-
-
-def replay(
-    run: Annotated[Path, typer.Argument(help="Run folder, or its name.")],
-    episode: Annotated[str | None, typer.Option(help="Attempt id, or its beginning.")] = None,
-    task: Annotated[str | None, typer.Option(help="Task id, or its beginning: all its attempts.")] = None,
-    round_: Annotated[int | None, typer.Option("--round", help="All attempts of a round.")] = None,
-    verify: Annotated[
-        bool, typer.Option(help="Judge the stored responses again; exit 1 if any differs.")
-    ] = False,
-    limit: Annotated[int, typer.Option(min=1, help="Episodes shown.")] = 3,
-    runs: RunsOption = RUNS,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Play stored episodes again, role by role; with --verify, run their verdicts again.
-
-    \b
-    Examples:
-      taskspace replay runs/quickstart-1
-      taskspace replay runs/quickstart-1 --round 2 --limit 5
-      taskspace replay runs/quickstart-1 --episode 3fa9 --json
-      taskspace replay runs/quickstart-1 --verify
-    """
-    from experiments import replay as replaying
-    from experiments import runs as launch
-
-    folder = launch.find(run, runs)
-    chosen = replaying.choose(folder, episode, task, round_, None if verify else limit)
-    if verify:
-        result = replaying.verify(folder, chosen, quiet or as_json)
-        print(json.dumps(result) if as_json else replaying.verification(result))
-        raise typer.Exit(1 if result["differences"] else 0)
-    if as_json:
-        _print_json({"run": str(folder), "episodes": replaying.as_json(folder, chosen)})
-    else:
-        replaying.show(folder, chosen)
 
 
 def report(
