@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands import data, ladders, machine, runs, spaces
+from experiments.commands import data, ladders, machine, reports, runs, spaces
 from protocols.errors import TaskspaceError
 
 app = typer.Typer(
@@ -30,7 +30,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "eval": runs.evaluate,
     "replay": runs.replay,
     "audit": runs.audit,
-    "report": runs.report,
+    "report": reports.report,
     "space": spaces.space,
     "ladder": ladders.ladder,
     "ui": runs.ui,

@@ -209,7 +209,7 @@ def write_results(run_dir: Path, finished: bool, seconds: float, peak_mb: float,
 
     result = summary.build(run_dir, finished=finished, seconds=seconds, peak_memory_mb=peak_mb, error=error)
     summary.save(result, run_dir)
-    report.write(run_dir)
+    report.write(report.build([run_dir], audited=finished), run_dir / "report.html")
 
 
 @contextlib.contextmanager

@@ -234,29 +234,6 @@ def replay(
         replaying.show(folder, chosen)
 
 
-def report(
-    run: Annotated[Path, typer.Argument(help="Run folder, or its name.")],
-    out: Annotated[Path | None, typer.Option(help="File to write; RUN/report.html by default.")] = None,
-    runs: RunsOption = RUNS,
-    as_json: JsonOption = False,
-) -> None:
-    """Write a run's report as one HTML file that opens offline.
-
-    \b
-    Examples:
-      taskspace report runs/quickstart-1
-      taskspace report runs/quickstart-1 --out first-run.html
-    """
-    from experiments import report as reporting
-    from experiments import runs as launch
-
-    path = reporting.write(launch.find(run, runs), out)
-    if as_json:
-        _print_json({"report": str(path)})
-    else:
-        print(path)
-
-
 def ui(
     runs_dir: Annotated[Path, typer.Argument(help="Folder that holds the run folders.")] = RUNS,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8501,
