@@ -31,6 +31,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "replay": runs.replay,
     "audit": runs.audit,
     "report": reports.report,
+    "track": reports.track,
     "space": spaces.space,
     "ladder": ladders.ladder,
     "ui": runs.ui,

@@ -29,6 +29,7 @@ RESUMABLE = (
     "rounds",
     "preset",
     "runtime",
+    "tracking",
     "learner.ranks",  # these three change rounding only
     "learner.collective_s",
     "learner.activation_checkpointing",

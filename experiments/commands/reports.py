@@ -51,3 +51,43 @@ def report(
         print(json.dumps({named[kind]: str(path) for kind, path in paths.items()}))
     else:
         print("\n".join(str(path) for path in paths.values()))
+
+
+def track(
+    run: Annotated[Path, typer.Argument(help="Run folder, or its name.")],
+    to: Annotated[
+        list[str] | None,
+        typer.Option(help="tensorboard, mlflow or wandb; may be repeated. Those of the run by default."),
+    ] = None,
+    project: Annotated[
+        str | None, typer.Option(help="MLflow's experiment, or the project of Weights & Biases.")
+    ] = None,
+    uri: Annotated[str | None, typer.Option(help="MLflow's tracking store.")] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Weights & Biases: write into the run folder only.")
+    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Send everything, as a new run there.")] = False,
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+) -> None:
+    """Send the metrics of a run to a tracker: what it has not had yet, through its own library.
+
+    A run that goes on does it by itself: --set tracking.to=[tensorboard].
+
+    \b
+    Examples:
+      taskspace track quickstart-1 --to tensorboard
+      taskspace track quickstart-1 --to mlflow --uri http://localhost:5000 --project ladders
+      taskspace track quickstart-1 --to wandb --offline
+    """
+    from experiments.runs import find
+    from experiments.tracking import afterwards
+
+    given = {"to": to, "project": project, "uri": uri, "offline": offline or None}
+    wanted = {key: value for key, value in given.items() if value is not None}
+    told = afterwards.track(find(run, runs), wanted, again)
+    if as_json:
+        print(json.dumps({"run": str(find(run, runs)), "trackers": told}))
+    else:
+        for name, one in told.items():
+            print(f"{name}: {one['sent']} numbers sent" + (f"; {one['where']}" if one["where"] else ""))
