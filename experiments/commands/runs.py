@@ -236,7 +236,10 @@ def replay(
 
 def ui(
     runs_dir: Annotated[Path, typer.Argument(help="Folder that holds the run folders.")] = RUNS,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8501,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port on 127.0.0.1; the first free one from 8501 by default."),
+    ] = None,
     run: Annotated[str | None, typer.Option(help="Run to open first.")] = None,
 ) -> None:
     """Show runs in the browser, while they go on or when they are done. Ctrl-C ends it.
