@@ -117,6 +117,8 @@ def test_caveats_tell_noise_errors_and_what_is_gone(tmp_path: Path) -> None:
         played.play_round()
         played.store.add_event(1, "curator", "warning", "verifier-0 was replaced")
         played.store.db.execute("UPDATE attempts SET flipped = 1 WHERE seq <= 3")
+        facts = '{"not_resumable": ["pruned: bodies of rounds 1 to 1 were removed"]}'
+        played.store.db.execute("UPDATE run SET value_json = ? WHERE key = 'facts'", [facts])
         played.store.db.conn.commit()
         infra = played.store.db.execute("SELECT count(*) FROM attempts WHERE infra_error NOTNULL").fetchone()
     told = notes(report.build([run]), "Caveats")
@@ -126,6 +128,7 @@ def test_caveats_tell_noise_errors_and_what_is_gone(tmp_path: Path) -> None:
     assert f"{infra[0]} attempts have no verdict" in told
     assert "weights of version 1 are no longer in the folder" in told.lower()
     assert "1 warnings or errors on the way, the last: round 1: verifier-0 was replaced" in told
+    assert "The store is not as it was played: pruned: bodies of rounds 1 to 1 were removed" in told
     assert "One run with seed 4" in told
 
 

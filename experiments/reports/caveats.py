@@ -53,6 +53,8 @@ def of(run: RunData) -> Iterator[str]:
             f"weights of {_versions(run.missing_weights)} are no longer in the folder: "
             "they cannot be measured again."
         )
+    if run.altered:
+        yield "the store is not as it was played: " + "; ".join(run.altered) + "."
     yield from _alerts(run)
     weak = [layer for layer in s.get("sandbox", []) if layer.get("state") not in ("on", "", None)]
     if weak:

@@ -40,6 +40,7 @@ class RunData:
     trouble: list[Row]  # events of a level above "info", oldest first
     flipped: int  # rewards that injected noise turned round
     missing_weights: list[int]  # versions whose folder is gone
+    altered: list[str]  # what was done to the store since: merged, imported, pruned
     episodes: list[Row] = field(default_factory=list)
     audit: auditing.Audit | str = ""  # or why there is none
 
@@ -109,6 +110,7 @@ def read(run_dir: Path, name: str, *, audited: bool, episodes: int = EPISODES) -
             trouble=reader.rows("SELECT * FROM events WHERE level <> 'info' ORDER BY id"),
             flipped=sum(row["flipped"] for row in categories),
             missing_weights=[u["version"] for u in updates if not (run_dir / u["path"]).exists()],
+            altered=[str(why) for why in reader.facts().get("not_resumable", [])],
             episodes=_episodes(reader, episodes),
             audit=_audit(run_dir) if audited else "it was not asked for",
         )
