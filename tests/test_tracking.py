@@ -15,12 +15,12 @@ from demo_run import DemoRun, make_demo_run
 from loop_driver import small_run
 
 from experiments import config, runs
-from experiments.tracking import trackers
+from experiments.tracking import live, trackers
 from experiments.tracking.feeding import NOTES, Feed, notes
 from experiments.tracking.live import LiveTracking, told
 from experiments.tracking.points import Point, Sent, news
 from memory.reader import RunReader
-from protocols.errors import SettingError
+from protocols.errors import SettingError, StoreError
 from protocols.settings import RunSettings
 from protocols.tracking_settings import TrackingSettings
 
@@ -195,6 +195,29 @@ def test_a_tracker_that_hangs_holds_nothing_up(tmp_path: Path, recorder: type[Re
         f"taskspace track {tmp_path / 'demo'}"
     ]
     recorder.hold.set()
+
+
+def test_a_store_that_cannot_be_read_now_is_asked_again(
+    tmp_path: Path, recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo = make_demo_run(tmp_path / "demo", rounds=1)
+    asked = threading.Event()
+    busy = [True]
+
+    def open_store(path: Path) -> RunReader:
+        if busy.pop() if busy else False:
+            asked.set()
+            raise StoreError("run.db: is busy")
+        return RunReader(path)
+
+    monkeypatch.setattr(live, "RunReader", open_store)
+    said: list[str] = []
+    settings = RunSettings.model_validate({"tracking": {"to": "mlflow"}})
+    with LiveTracking(settings, demo, said.append) as tracking:
+        tracking.notify("round", {})
+        assert asked.wait(30)
+    assert said == ["tracking: recorder demo-0"]
+    assert series(recorder.kept["demo-0"]) == wanted(demo)
 
 
 def test_a_tracker_hears_whether_the_run_is_complete(tmp_path: Path, recorder: type[Recorder]) -> None:

@@ -112,7 +112,7 @@ def read(run_dir: Path, name: str, *, audited: bool, episodes: int = EPISODES) -
             missing_weights=[u["version"] for u in updates if not (run_dir / u["path"]).exists()],
             altered=[str(why) for why in reader.facts().get("not_resumable", [])],
             episodes=_episodes(reader, episodes),
-            audit=_audit(run_dir) if audited else "it was not asked for",
+            audit=_audit(run_dir) if audited else "`taskspace audit` does it",
         )
 
 
@@ -149,5 +149,5 @@ def _audit(run_dir: Path) -> auditing.Audit | str:
         return "the folder holds no config.yaml"
     try:
         return auditing.audit(run_dir)
-    except TaskspaceError as error:  # another domain, or files of the domain that are gone
+    except (TaskspaceError, OSError) as error:  # another domain, or files of the domain that are gone
         return " ".join(str(error).split())

@@ -13,6 +13,7 @@ from typing import Any
 from experiments import config
 from experiments.tracking.feeding import Feed
 from memory.reader import RunReader
+from protocols.errors import StoreError
 from protocols.settings import RunSettings
 
 #: Notices after which the store has something that trackers are told.
@@ -68,14 +69,20 @@ class LiveTracking:
             for feed in list(self._feeds):
                 try:
                     self._feed(feed, ending)
+                except StoreError as error:  # busy for a moment: the next notice asks again
+                    if ending:
+                        self._say(f"tracking: {told(error)}; send the rest with: {self._track(feed)}")
                 except Exception as error:  # whatever a library or a network does, the run goes on
                     self._feeds.remove(feed)
                     self._say(
                         f"tracking: {feed.name} failed ({told(error)}) and gets nothing more; the run goes "
-                        f"on, send the rest with: taskspace track {self._run_dir} --to {feed.name}"
+                        f"on, send the rest with: {self._track(feed)}"
                     )
             if ending:
                 return
+
+    def _track(self, feed: Feed) -> str:
+        return f"taskspace track {self._run_dir} --to {feed.name}"
 
     def _feed(self, feed: Feed, ending: bool) -> None:
         known = feed.where
