@@ -216,12 +216,9 @@ def proposals(runs: Sequence[RunData]) -> Section:
     notes = []
     for run in runs:
         s, noise = run.summary, run.summary["proposal_noise"]
-        wrong = (
-            f"Of {noise['known']} accepted references with a known truth, {noise['wrong']} differ from it."
-        )
         told = (
-            f"{s['proposals']} asked for; {s['proposed_tasks']} stand, {s['proposals_rejected']} were "
-            f"rejected. Of {wrong}"
+            f"{s['proposals']} asked for, {s['proposed_tasks']} stand, {s['proposals_rejected']} rejected; "
+            f"{noise['wrong']} of {noise['known']} accepted references with a known truth differ from it."
         )
         notes.append(f"{run.name}: {told}" if len(runs) > 1 else told)
     reasons = [(run.name, r["reason"], r["n"], r["example"] or "") for run in runs for r in run.rejections]
