@@ -11,6 +11,7 @@ whole batches, so both lose nothing that was admitted. Does not cover: what a ro
 """
 
 import contextlib
+import difflib
 import json
 import os
 import signal
@@ -54,7 +55,8 @@ def find(run: Path, runs_dir: Path) -> Path:
             return folder
     there = sorted(p.parent.name for p in runs_dir.glob("*/run.db"))
     hint = f"there are {', '.join(there[-5:])} in {runs_dir}" if there else f"{runs_dir} holds none"
-    raise SettingError(f"run {run}: no run.db there; {hint}")
+    near = difflib.get_close_matches(run.name, there, n=1)
+    raise SettingError(f"run {run}: no run.db there; {f'did you mean {near[0]}? ' if near else ''}{hint}")
 
 
 def prepare(preset: str, overrides: list[str], runs_dir: Path, name: str | None) -> Prepared:

@@ -237,5 +237,6 @@ def test_the_command_writes_all_three(folder: Path, tmp_path: Path) -> None:
 def test_what_is_wrong_is_one_line(folder: Path, tmp_path: Path) -> None:
     at = ("--runs", folder)
     assert "no run.db there; there are hostile, one, two" in refused("report", "three", *at, cwd=tmp_path)
+    assert "did you mean hostile?" in refused("report", "hostil", *at, cwd=tmp_path)
     assert "is a folder" in refused("report", "one", *at, "--latex", tmp_path, cwd=tmp_path)
     assert "name one file" in refused("report", "one", *at, "--out", "a", "--markdown", "a", cwd=tmp_path)
