@@ -307,5 +307,5 @@ def _table(
 
 def _column(told: str) -> Column:
     name, _, given = told.partition(":")
-    kinds: dict[str, Kind] = {kind: kind for kind in ("text", "count", "number", "percent", "p")}  # type: ignore[misc]
+    kinds: dict[str, Kind] = {kind: kind for kind in ("text", "count", "number", "percent", "p")}
     return Column(name=name, kind=kinds[given.lstrip("+") or "text"], signed=given.startswith("+"))
