@@ -13,7 +13,18 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands import branching, data, ladders, machine, relearning, replaying, runs, spaces, why
+from experiments.commands import (
+    branching,
+    data,
+    ladders,
+    machine,
+    relearning,
+    replaying,
+    reports,
+    runs,
+    spaces,
+    why,
+)
 from protocols.errors import TaskspaceError
 
 app = typer.Typer(
@@ -31,7 +42,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "replay": replaying.replay,
     "branch": branching.branch,
     "audit": runs.audit,
-    "report": runs.report,
+    "report": reports.report,
+    "track": reports.track,
     "space": spaces.space,
     "ladder": ladders.ladder,
     "relearn": relearning.relearn,

@@ -29,6 +29,7 @@ RESUMABLE = (
     "rounds",
     "preset",
     "runtime",
+    "tracking",
     "learner.ranks",  # these three change rounding only
     "learner.collective_s",
     "learner.activation_checkpointing",
@@ -133,9 +134,14 @@ def _with_new_names(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def flat(settings: RunSettings) -> dict[str, Any]:
+    """Every setting by its dotted key, as plain values."""
+    return dict(_flat(settings.model_dump(mode="json")))
+
+
 def differing(old: RunSettings, new: RunSettings) -> list[str]:
     """Dotted keys whose values differ, each as `key (old -> new)`."""
-    before, after = dict(_flat(old.model_dump(mode="json"))), dict(_flat(new.model_dump(mode="json")))
+    before, after = flat(old), flat(new)
     keys = sorted(k for k in before.keys() | after.keys() if before.get(k) != after.get(k))
     return [f"{k} ({before.get(k)!r} -> {after.get(k)!r})" for k in keys]
 

@@ -1,106 +1,105 @@
-"""`report.html`: a run on one page that opens offline, from its store and its summary.
+"""Reports: one run or several, read once, told as one `Report`, and written as HTML, Markdown or LaTeX.
 
 Model output is escaped and its control characters are written out. Does not cover: the task space and
 single plays in full (the screen and `taskspace replay` show those).
 """
 
-import json
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from experiments import charts, summary
-from experiments.plaintext import one_line, visible
+from experiments.reports import caveats, comparison, html, latex, learning, markdown
+from experiments.reports.document import Report
+from experiments.reports.reading import EPISODES, RunData, read
+from protocols.errors import SettingError
 
-TEMPLATES = Path(__file__).parent / "templates"
-EPISODES = 6
+RENDERERS: dict[str, Callable[[Report], str]] = {
+    "html": html.render,
+    "markdown": markdown.render,
+    "latex": latex.render,
+}
 
 
-def write(run_dir: Path, out: Path | None = None) -> Path:
-    """Write the report of a run folder; returns its path (`RUN/report.html` unless told otherwise).
+def build(run_dirs: Sequence[Path], *, audited: bool = True) -> Report:
+    """The report of run folders; with several, the others are compared with the first.
+
+    Args:
+        audited: look through every prompt and reward, as `taskspace audit` does.
 
     Raises:
-        StoreError: the database cannot be read.
+        SettingError: no folder, or one of them twice.
+        StoreError: a database cannot be read.
     """
-    path = out or run_dir / "report.html"
+    if not run_dirs:
+        raise SettingError("report: no run; name one, or several to compare")
+    twice = [folder for folder, n in Counter(f.resolve() for f in run_dirs).items() if n > 1]
+    if twice:
+        raise SettingError(f"report: {twice[0].name} is named twice; name each run once")
+    plays = EPISODES if len(run_dirs) == 1 else 0  # of several runs, the curves and tables are enough
+    names = _names(run_dirs)
+    return tell([read(d, name, audited=audited, episodes=plays) for d, name in zip(run_dirs, names)])
+
+
+def tell(runs: Sequence[RunData]) -> Report:
+    """The report of what was read."""
+    first = runs[0].summary
+    sections = [
+        comparison.runs_section(runs),
+        *comparison.sections(runs),
+        *learning.sections(runs),
+        *([learning.episodes(runs)] if len(runs) == 1 else []),
+        caveats.section(runs),
+        caveats.audits(runs),
+        caveats.machine(runs),
+        caveats.settings(runs),
+    ]
+    title = runs[0].name if len(runs) == 1 else f"{len(runs)} runs: {', '.join(run.name for run in runs)}"
+    lines = [f"{first['model']}, preset {first['preset']}, recipe {first['recipe']}, seed {first['seed']}"]
+    if len(runs) == 1 and not first["finished"]:
+        lines.append("This run is not finished.")
+    if len(runs) == 1 and first.get("error"):
+        lines.append(first["error"])
+    return Report(
+        title=title,
+        lines=tuple(lines) if len(runs) == 1 else (),
+        figures=_figures(runs[0]) if len(runs) == 1 else (),
+        sections=tuple(sections),
+    )
+
+
+def write(report: Report, path: Path, kind: str = "html") -> Path:
+    """Write it in one step: readers never see half a file. Folders above it are made.
+
+    Raises:
+        SettingError: the path is a folder.
+    """
+    if path.is_dir():
+        raise SettingError(f"report {path}: is a folder; name a file, e.g. {path / 'report.html'}")
+    text = RENDERERS[kind](report)
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".part")
-    draft.write_text(render(run_dir), encoding="utf-8", errors="backslashreplace")
+    draft.write_text(text, encoding="utf-8", errors="backslashreplace")
     draft.replace(path)
     return path
 
 
-def render(run_dir: Path) -> str:
-    """The report as HTML text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    from memory.reader import RunReader
-
-    reader = RunReader(run_dir / "run.db")
-    known = summary.load(run_dir) or summary.build(run_dir, finished=False, seconds=0, peak_memory_mb=0)
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    environment.filters["visible"] = visible
-    environment.filters["one_line"] = one_line
-    evaluations = reader.rows("SELECT * FROM evaluations ORDER BY round, seq")
-    updates = reader.rows("SELECT * FROM updates ORDER BY version")
-    return environment.get_template("report.html").render(
-        summary=known,
-        charts={name: Markup(svg) for name, svg in _charts(reader, evaluations, updates).items()},
-        evaluations=evaluations,
-        topics=_topics(evaluations),
-        updates=updates,
-        rejections=reader.rows(
-            "SELECT reason, count(*) AS n, min(detail) AS example FROM proposals WHERE reason IS NOT NULL"
-            " GROUP BY reason ORDER BY n DESC"
-        ),
-        categories=reader.rows(
-            "SELECT g.purpose, g.book, a.category, count(*) AS n FROM attempts a JOIN groups g"
-            " ON g.id = a.group_id GROUP BY 1, 2, 3 ORDER BY 1, 2, n DESC"
-        ),
-        episodes=_episodes(reader),
-        config=json.dumps(reader.config(), indent=2, ensure_ascii=False),
-    )
+def _names(folders: Sequence[Path]) -> list[str]:
+    """A name for each folder: its own, or with those above it where others have the same."""
+    resolved = [folder.resolve() for folder in folders]
+    depth = 1
+    while depth < 8 and len({folder.parts[-depth:] for folder in resolved}) < len(resolved):
+        depth += 1
+    return [str(Path(*folder.parts[-depth:])) for folder in resolved]
 
 
-def _charts(reader: Any, evaluations: list[dict[str, Any]], updates: list[dict[str, Any]]) -> dict[str, str]:
-    accuracy: dict[str, list[charts.Point]] = {}
-    for row in evaluations:
-        line = accuracy.setdefault(f"{row['book']} book", [])
-        line.append((float(row["policy_version"]), float(row["accuracy"])))
-    losses = [loss for row in updates for loss in json.loads(row["losses_json"])]
-    stages = reader.rows("SELECT role, stage, sum(seconds) AS s FROM stages GROUP BY 1, 2 ORDER BY s DESC")
-    return {
-        "accuracy": charts.lines(accuracy, "policy version", "accuracy", (0.0, 1.0)),
-        "losses": charts.lines(
-            {"loss": [(float(i), loss) for i, loss in enumerate(losses, 1)]} if losses else {},
-            "optimiser step",
-            "loss",
-            marks=len(losses) <= 40,
-        ),
-        "stages": charts.bars({f"{row['role']}: {row['stage']}": row["s"] for row in stages}, "s"),
-    }
-
-
-def _topics(evaluations: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Closed-book accuracy by topic, before and after, the largest gain first."""
-    closed = [row for row in evaluations if row["book"] == "closed"]
-    if not closed:
-        return []
-    before, after = json.loads(closed[0]["by_topic_json"]), json.loads(closed[-1]["by_topic_json"])
-    rows = [
-        {"topic": t, "before": before.get(t), "after": after.get(t)} for t in before.keys() | after.keys()
+def _figures(run: RunData) -> tuple[tuple[str, str], ...]:
+    s = run.summary
+    shares = [
+        (s["closed_book_before"], "closed book, before"),
+        (s["closed_book_after"], "closed book, after"),
+        (s["open_book_before"], "open book, before"),
     ]
-    return sorted(rows, key=lambda r: ((r["before"] or 0.0) - (r["after"] or 0.0), r["topic"]))
-
-
-def _episodes(reader: Any) -> list[dict[str, Any]]:
-    """A few plays: verified and failed ones of the newest round, and of the last measurement."""
-    found = []
-    for purpose, good in (("collect", True), ("collect", False), ("evaluate", True), ("evaluate", False)):
-        test = "reward >= 0.5" if good else "(reward < 0.5 OR reward IS NULL)"
-        found += reader.rows(
-            f"SELECT * FROM episodes WHERE purpose = ? AND {test} ORDER BY round DESC, seq LIMIT ?",
-            (purpose, EPISODES // 3),
-        )
-    for row in found:
-        row["topics"] = ", ".join(json.loads(row["topics_json"]))
-    return found
+    told = [("not measured" if share is None else f"{100 * share:.1f} %", name) for share, name in shares]
+    told += [(str(s["rounds"]), "rounds"), (f"{s['seconds']:.0f} s", "time")]
+    told.append((f"{s['peak_memory_mb']:.0f} MB", "peak memory, all processes"))
+    return tuple(told)

@@ -11,6 +11,7 @@ whole batches, so both lose nothing that was admitted. Does not cover: what a ro
 """
 
 import contextlib
+import difflib
 import json
 import os
 import signal
@@ -26,6 +27,8 @@ from typing import Any
 from experiments import config, preflight, summary
 from experiments.memory_use import PeakMemory
 from experiments.progress import RunProgress
+from experiments.tracking import trackers
+from experiments.tracking.live import LiveTracking
 from protocols.errors import SettingError, StoreError, TaskspaceError
 from protocols.settings import RunSettings
 
@@ -52,7 +55,8 @@ def find(run: Path, runs_dir: Path) -> Path:
             return folder
     there = sorted(p.parent.name for p in runs_dir.glob("*/run.db"))
     hint = f"there are {', '.join(there[-5:])} in {runs_dir}" if there else f"{runs_dir} holds none"
-    raise SettingError(f"run {run}: no run.db there; {hint}")
+    near = difflib.get_close_matches(run.name, there, n=1)
+    raise SettingError(f"run {run}: no run.db there; {f'did you mean {near[0]}? ' if near else ''}{hint}")
 
 
 def prepare(preset: str, overrides: list[str], runs_dir: Path, name: str | None) -> Prepared:
@@ -129,14 +133,21 @@ def execute(prepared: Prepared, *, ui: bool = False, quiet: bool = False, as_jso
     model_path = preflight.model_folder(settings.model, quiet)
     preflight.fetch_embedder(settings, quiet)
     preflight.check(settings, run_dir.parent, model_path)
+    trackers.require(settings.tracking)
     with _claimed(prepared), contextlib.ExitStack() as stack:
         progress = stack.enter_context(RunProgress(settings, quiet=quiet))
         progress.say(f"run {run_dir}") if not quiet else None
         if ui:
             url = stack.enter_context(_screen(run_dir))
             progress.say(f"watch it at {url}")
+        tracking = stack.enter_context(LiveTracking(settings, run_dir, progress.say))
         peak = stack.enter_context(PeakMemory())
-        complete = _play(prepared, model_path, progress, peak)
+
+        def notify(kind: str, facts: dict[str, Any]) -> None:
+            progress.notify(kind, facts)
+            tracking.notify(kind, facts)
+
+        complete = tracking.complete = _play(prepared, model_path, progress, notify, peak)
     result = summary.load(run_dir)
     print(json.dumps(result) if as_json else headline(result, run_dir, quiet))
     if not complete:
@@ -171,12 +182,18 @@ def percent(share: float | None) -> str:
     return "not measured" if share is None else f"{100 * share:.1f} %"
 
 
-def _play(prepared: Prepared, model_path: Path, progress: RunProgress, peak: PeakMemory) -> bool:
+def _play(
+    prepared: Prepared,
+    model_path: Path,
+    progress: RunProgress,
+    notify: Callable[[str, dict[str, Any]], None],
+    peak: PeakMemory,
+) -> bool:
     from actors.arena import Arena
 
     settings, run_dir = prepared.settings, prepared.run_dir
     # Workers of a cluster have working directories of their own.
-    arena = Arena(settings, run_dir.absolute(), model_path.absolute(), progress.notify)
+    arena = Arena(settings, run_dir.absolute(), model_path.absolute(), notify)
     started = time.monotonic()
     error: str | None = None
     complete = False
@@ -209,7 +226,7 @@ def write_results(run_dir: Path, finished: bool, seconds: float, peak_mb: float,
 
     result = summary.build(run_dir, finished=finished, seconds=seconds, peak_memory_mb=peak_mb, error=error)
     summary.save(result, run_dir)
-    report.write(run_dir)
+    report.write(report.build([run_dir], audited=finished), run_dir / "report.html")
 
 
 @contextlib.contextmanager

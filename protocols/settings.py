@@ -18,6 +18,7 @@ from protocols.records import Role
 from protocols.runtime_settings import RuntimeSettings
 from protocols.section import Section
 from protocols.tools_settings import ToolsSettings
+from protocols.tracking_settings import TrackingSettings
 from protocols.zwc_settings import ZwcSettings
 
 
@@ -179,6 +180,8 @@ class RunSettings(Section):
     """What is measured, and when."""
     runtime: RuntimeSettings = RuntimeSettings()
     """How roles run."""
+    tracking: TrackingSettings = TrackingSettings()
+    """Where else the metrics go."""
 
     @model_validator(mode="before")
     @classmethod

@@ -38,7 +38,8 @@ def test_the_run_folder_holds_everything(played: Path) -> None:
     assert summary["closed_book_before"] is not None and summary["closed_book_after"] is not None
     assert summary["tokens_trained"] > 0 and summary["peak_memory_mb"] > 50
     assert summary["sandbox"] and summary["versions"]["torch"]
-    assert "<svg" in (run / "report.html").read_text()
+    page = (run / "report.html").read_text()
+    assert "<svg" in page and "closed prompts played" in page and "not audited" not in page
 
 
 def test_json_mode_prints_one_object_and_nothing_else(played: Path) -> None:

@@ -11,8 +11,10 @@ from demo_run import MARK, DemoRun
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import charts, report, summary
+from experiments import report, summary
 from experiments.plaintext import one_line, visible
+from experiments.reports import charts, html
+from experiments.reports.document import Bars, Curve, Heat, Lines
 from memory.reader import RunReader
 
 REQUIRED = {
@@ -37,6 +39,10 @@ def demo(folder: Path, rounds: int = 2, hostile: bool = False) -> Path:
         for _ in range(rounds):
             run.play_round()
     return folder
+
+
+def rendered(*folders: Path) -> str:
+    return html.render(report.build(folders))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +82,7 @@ def test_a_run_without_rounds_has_no_after(tmp_path: Path) -> None:
     assert found["closed_book_after"] is None
     assert found["finished"] is False
     summary.save(found, tmp_path / "new")
-    assert "not finished" in report.render(tmp_path / "new")
+    assert "not finished" in rendered(tmp_path / "new")
 
 
 def test_time_adds_up_and_the_peak_stays_over_sessions(tmp_path: Path) -> None:
@@ -87,10 +93,10 @@ def test_time_adds_up_and_the_peak_stays_over_sessions(tmp_path: Path) -> None:
 
 
 def test_the_report_loads_nothing_and_holds_no_script(hostile: Path) -> None:
-    path = report.write(hostile)
-    html = path.read_text(encoding="utf-8")
+    path = report.write(report.build([hostile]), hostile / "report.html")
+    page = path.read_text(encoding="utf-8")
     tags = Tags()
-    tags.feed(html)
+    tags.feed(page)
     names = {tag for tag, _ in tags.tags}
     assert not names & {"script", "img", "iframe", "link", "object", "embed", "a", "b2"}
     for _, attributes in tags.tags:
@@ -98,42 +104,54 @@ def test_the_report_loads_nothing_and_holds_no_script(hostile: Path) -> None:
             assert not name.startswith("on")
             assert name not in ("src", "href")
             assert "javascript:" not in (value or "")
-    assert "default-src 'none'" in html
-    assert len(html) < 500_000  # 1 MB lines are cut
-    assert MARK in html  # shown, not dropped
-    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", html)
+    assert "default-src 'none'" in page
+    assert len(page) < 500_000  # 1 MB lines are cut
+    assert MARK in page  # shown, not dropped
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", page)
 
 
 def test_the_report_shows_every_version_topic_and_reason(run_dir: Path) -> None:
-    html = report.render(run_dir)
+    page = rendered(run_dir)
     with RunReader(run_dir / "run.db") as reader:
         topics = reader.evaluations()[-1]["by_topic"]
         reasons = reader.rejections()
     assert topics and reasons
     for text in [*topics, *reasons]:
-        assert text in html
-    assert html.count("<svg") == 3
+        assert text in page
+    plots = (
+        "Accuracy by policy version",
+        "Closed-book accuracy by topic",
+        "Loss",
+        "Gradient norm",
+        "Learning rate",
+    )
+    for title in (*plots, "Share of proposals rejected", "Seconds by stage"):
+        assert f'aria-label="{title}"' in page
 
 
 def test_a_summary_that_is_there_is_used(run_dir: Path) -> None:
     found = summary.build(run_dir, finished=True, seconds=61, peak_memory_mb=1234.0, error="ended badly")
     path = summary.save(found, run_dir)
     assert json.loads(path.read_text()) == found
-    html = report.render(run_dir)
-    assert "1234 MB" in html and "ended badly" in html and "not finished" not in html
+    page = rendered(run_dir)
+    assert "1234 MB" in page and "ended badly" in page and "not finished" not in page
     path.unlink()
+
+
+_number = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e6, max_value=1e6)
 
 
 @given(
     st.dictionaries(
-        st.text(max_size=20),
-        st.lists(st.tuples(st.floats(0, 1e6), st.floats(-1e6, 1e6)), max_size=20),
-        max_size=4,
+        st.text(max_size=20), st.lists(st.tuples(st.floats(0, 1e6), _number), max_size=20), max_size=4
     )
 )
 def test_line_charts_are_well_formed_and_stay_inside(series: dict[str, list[tuple[float, float]]]) -> None:
-    series = {visible(name): points for name, points in series.items()}
-    svg = charts.lines(series, "x", "y")
+    curves = tuple(
+        Curve(name=n, points=tuple(points), band=tuple((y - 1, y + 1) for _, y in points))
+        for n, points in series.items()
+    )
+    svg = charts.lines(Lines(title="t", x_label="x", y_label="y", curves=curves))
     if not any(series.values()):
         assert svg == ""
         return
@@ -144,10 +162,48 @@ def test_line_charts_are_well_formed_and_stay_inside(series: dict[str, list[tupl
 
 @given(st.dictionaries(st.text(max_size=20), st.floats(0, 1e9), max_size=6))
 def test_bar_charts_are_well_formed(values: dict[str, float]) -> None:
-    svg = charts.bars({visible(name): value for name, value in values.items()}, "s")
+    svg = charts.bars(Bars(title="t", values=tuple(values.items()), unit="s"))
     assert (svg == "") == (not values)
     if svg:
         ET.fromstring(svg)
+
+
+@given(st.lists(st.text(max_size=20), max_size=4), st.integers(0, 20), st.data())
+def test_heat_maps_are_well_formed_with_a_cell_for_each_value(
+    names: list[str], columns: int, data: st.DataObject
+) -> None:
+    share = st.none() | st.floats(0, 1)
+    values = tuple(tuple(data.draw(st.lists(share, min_size=columns, max_size=columns))) for _ in names)
+    told = Heat(
+        title="t", x_label="v", rows=tuple(names), columns=tuple(map(str, range(columns))), values=values
+    )
+    svg = charts.heat(told)
+    assert (svg == "") == (not names or not columns)
+    if svg:
+        cells = list(ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}rect"))
+        assert len(cells) == sum(value is not None for row in values for value in row)
+
+
+def test_numbers_that_are_none_are_left_out_and_long_curves_are_averaged() -> None:
+    points = [(float(i), 2.0) for i in range(10_000)] + [(1e4, float("nan")), (1e4 + 1, float("inf"))]
+    svg = charts.lines(
+        Lines(title="t", x_label="x", y_label="y", curves=(Curve(name="c", points=tuple(points)),))
+    )
+    drawn = ET.fromstring(svg).find("{http://www.w3.org/2000/svg}polyline")
+    assert drawn is not None
+    places = drawn.attrib["points"].split()
+    assert 200 < len(places) <= charts.MOST_POINTS
+    assert len({place.split(",")[1] for place in places}) == 1  # all at 2.0
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
+def test_ticks_are_few_and_within(low: float, width: float) -> None:
+    high = low + width
+    if high <= low:
+        return
+    ticks = charts._ticks(low, high)
+    slack = (high - low) * 1e-6 + abs(low) * 1e-9
+    assert len(ticks) <= 6 and all(low - slack <= t <= high + slack for t in ticks)
 
 
 @given(st.text(max_size=300))

@@ -32,8 +32,30 @@ def test_a_port_in_use_is_one_line_with_a_remedy(tmp_path: Path) -> None:
     held, port = taken()
     with held, pytest.raises(TaskspaceError) as caught:
         launch.start(tmp_path, port)
-    assert f"port {port} is in use" in str(caught.value) and "--port" in str(caught.value)
+    assert f"port {port} is in use" in str(caught.value)
     assert "\n" not in str(caught.value)
+    named = int(str(caught.value).rsplit("--port ", 1)[1])
+    with socket.socket() as free:
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind(("127.0.0.1", named))
+
+
+def test_where_all_ports_are_in_use_a_free_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, port = taken()
+    monkeypatch.setattr(launch, "FIRST_PORT", port)
+    monkeypatch.setattr(launch, "PORTS_TRIED", 1)
+    with (
+        held,
+        pytest.raises(TaskspaceError, match=rf"ports {port} to {port} are all in use.*write --port \d+$"),
+    ):
+        launch.start(tmp_path)
+
+
+def test_above_the_last_port_there_is_none_to_count_up_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "_free", lambda port: False)
+    assert 1024 <= launch._next_free(65535) <= 65535
 
 
 @pytest.mark.parametrize("port", [0, -1, 65536])

@@ -72,11 +72,13 @@ def start(
         if _free(candidate):
             raise TaskspaceError(f"the screen ended at once (exit code {screen.returncode}): {_last(screen)}")
     if port is not None:
-        raise TaskspaceError(
-            f"port {port} is in use on {ADDRESS}; choose another with --port, or leave it out"
-        )
+        other = _next_free(port)
+        raise TaskspaceError(f"port {port} is in use on {ADDRESS}; {other} is free, write --port {other}")
     last = FIRST_PORT + PORTS_TRIED - 1
-    raise TaskspaceError(f"ports {FIRST_PORT} to {last} are all in use; choose a free one with --port")
+    other = _next_free(last)
+    raise TaskspaceError(
+        f"ports {FIRST_PORT} to {last} are all in use on {ADDRESS}; {other} is free, write --port {other}"
+    )
 
 
 def _has_display() -> bool:
@@ -101,6 +103,16 @@ def _free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _next_free(port: int) -> int:
+    """The nearest free port above one that is in use, else one that the kernel names."""
+    for candidate in range(port + 1, min(port + PORTS_TRIED, 65535) + 1):
+        if _free(candidate):
+            return candidate
+    with socket.socket() as probe:
+        probe.bind((ADDRESS, 0))
+        return int(probe.getsockname()[1])
 
 
 def _spawn(runs_dir: Path, port: int, run: str | None) -> Screen:

@@ -197,32 +197,12 @@ def audit(
     raise typer.Exit(0 if found.clean else 1)
 
 
-def report(
-    run: Annotated[Path, typer.Argument(help="Run folder, or its name.")],
-    out: Annotated[Path | None, typer.Option(help="File to write; RUN/report.html by default.")] = None,
-    runs: RunsOption = RUNS,
-    as_json: JsonOption = False,
-) -> None:
-    """Write a run's report as one HTML file that opens offline.
-
-    \b
-    Examples:
-      taskspace report runs/quickstart-1
-      taskspace report runs/quickstart-1 --out first-run.html
-    """
-    from experiments import report as reporting
-    from experiments import runs as launch
-
-    path = reporting.write(launch.find(run, runs), out)
-    if as_json:
-        _print_json({"report": str(path)})
-    else:
-        print(path)
-
-
 def ui(
     runs_dir: Annotated[Path, typer.Argument(help="Folder that holds the run folders.")] = RUNS,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8501,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port on 127.0.0.1; the first free one from 8501 by default."),
+    ] = None,
     run: Annotated[str | None, typer.Option(help="Run to open first.")] = None,
 ) -> None:
     """Show runs in the browser, while they go on or when they are done. Ctrl-C ends it.
