@@ -9,10 +9,6 @@ from experiments.reports.document import Cell, Column, Section, Table, Text
 from experiments.reports.reading import RunData
 
 MOST_FINDINGS, MOST_EVENTS = 20, 5
-#: Entropy below this share of the first update's has collapsed.
-COLLAPSE = 0.2
-#: Nats a token between learner and engine beyond which samples are not from the policy that learns.
-GAP = 0.05
 
 
 def section(runs: Sequence[RunData]) -> Section:
@@ -88,15 +84,8 @@ def _noise(run: RunData) -> Iterator[str]:
 
 
 def _alerts(run: RunData) -> Iterator[str]:
-    entropies = [u["metrics"]["entropy"] for u in run.updates if "entropy" in u["metrics"]]
-    if len(entropies) > 1 and entropies[-1] < COLLAPSE * entropies[0]:
-        yield f"entropy fell from {entropies[0]:.3g} to {entropies[-1]:.3g} nats a token."
-    gaps = [abs(u["metrics"]["rollout_gap"]) for u in run.updates if "rollout_gap" in u["metrics"]]
-    if gaps and max(gaps) > GAP:
-        yield (
-            f"log-probabilities of learner and engine differ by up to {max(gaps):.3g} nats a token: what was "
-            "learned was not sampled from quite the policy that learned it."
-        )
+    for alert in run.alerts:
+        yield f"{alert.what} {alert.where[:1].upper()}{alert.where[1:]}."
     if run.trouble:
         told = "; ".join(f"round {e['round']}: {e['message']}" for e in run.trouble[-MOST_EVENTS:])
         yield f"{len(run.trouble):,} warnings or errors on the way, the last: {told}"

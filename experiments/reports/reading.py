@@ -7,6 +7,7 @@ from typing import Any
 
 from experiments import audit as auditing
 from experiments import config, summary
+from memory.alerts import Alert, alerts, evidence
 from memory.codec import from_json
 from memory.comparing import wilson
 from memory.reader import RunReader
@@ -38,6 +39,7 @@ class RunData:
     categories: list[Row]
     proposals: list[Row]  # by round: proposals, rejected
     trouble: list[Row]  # events of a level above "info", oldest first
+    alerts: list[Alert]  # what was off, as the screen tells it
     flipped: int  # rewards that injected noise turned round
     missing_weights: list[int]  # versions whose folder is gone
     altered: list[str]  # what was done to the store since: merged, imported, pruned
@@ -108,6 +110,7 @@ def read(run_dir: Path, name: str, *, audited: bool, episodes: int = EPISODES) -
                 " GROUP BY round ORDER BY round"
             ),
             trouble=reader.rows("SELECT * FROM events WHERE level <> 'info' ORDER BY id"),
+            alerts=alerts(evidence(reader)),
             flipped=sum(row["flipped"] for row in categories),
             missing_weights=[u["version"] for u in updates if not (run_dir / u["path"]).exists()],
             altered=[str(why) for why in reader.facts().get("not_resumable", [])],
