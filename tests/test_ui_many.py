@@ -1,4 +1,4 @@
-"""Pages about many runs: Compare and Runs, with ladders, with runs that cannot be read, with a hundred of them."""
+"""Compare and Runs: with ladders, with runs that cannot be read, with a hundred of them."""
 
 import shutil
 import sqlite3
@@ -59,7 +59,7 @@ def test_runs_of_ladders_are_found_and_the_newest_stands_first(folder: Path) -> 
         "deep/exit/exit-seed1",
         "hostile",
     }
-    assert list(found)[0] == "hostile"
+    assert next(iter(found)) == "hostile"
     times = [runs.written(path) for path in found.values()]
     assert times == sorted(times, reverse=True)
 
@@ -84,7 +84,7 @@ def test_compare_shows_intervals_and_paired_tests(folder: Path, show: Show) -> N
     chosen = ["ladder/closed-sft-seed1", "ladder/closed-sft-seed2"]
     app = show(folder, "compare", "demo", runs=chosen, curve="loss", over="tokens")
     assert app.multiselect[0].value == chosen
-    assert [element.value for element in app.subheader][0].startswith("Mean loss")
+    assert app.subheader[0].value.startswith("Mean loss")
     assert len(app.get("plotly_chart")) == 1
     rows = app.dataframe[0].value
     held_out = {}

@@ -24,11 +24,11 @@ EXAMPLES = {
 FROM episodes
 ORDER BY seq DESC
 LIMIT 100""",
-    "Accuracy by version": """SELECT policy_version, book, split, kind, accuracy, tasks, attempts, infra_errors
+    "Accuracy by version": """SELECT policy_version, book, split, kind, accuracy, tasks, attempts
 FROM evaluations
 ORDER BY seq""",
-    "What the newest update learned from": """SELECT s.position, s.weight, e.id, e.round, e.step, e.book, e.reward,
-  e.topics_json, e.response
+    "What the newest update learned from": """SELECT s.position, s.weight, e.id, e.round, e.step, e.book,
+  e.reward, e.topics_json, e.response
 FROM samples s
 JOIN episodes e ON e.id = s.attempt_id
 WHERE s.version = (SELECT max(version) FROM updates)
@@ -38,8 +38,8 @@ FROM proposals
 WHERE reason IS NOT NULL
 GROUP BY reason
 ORDER BY proposals DESC""",
-    "Answers that a revision put right": """SELECT e.id, e.step, e.round, before.category AS before, e.category AS after,
-  e.statement
+    "Answers that a revision put right": """SELECT e.id, e.step, e.round, before.category AS before,
+  e.category AS after, e.statement
 FROM episodes e
 JOIN attempts before ON before.id = e.parent_attempt_id
 WHERE e.reward >= 1 AND before.reward < 1

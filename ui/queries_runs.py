@@ -1,7 +1,7 @@
-"""What is asked of many runs at once: one light row each, and what comparing needs. Kept until a run is written to.
+"""What is asked of many runs at once: one light row each, and what comparing needs.
 
-Kept for all visitors together, by run and by when it was written to last, so that a folder of a hundred runs is
-read once. A run that cannot be read is a row that says why, and never ends a page.
+Kept for all visitors together until a run is written to, so that a folder of a hundred runs is read once.
+A run that cannot be read is a row that says why, and never ends a page.
 """
 
 from pathlib import Path

@@ -67,7 +67,7 @@ def compare() -> None:
         "Seeds together",
         key="seeds",
         bind="query-params",
-        help="Runs whose settings differ in the seed only count as one: their mean, and how far they lie apart.",
+        help="Runs whose settings differ in the seed only count as one: their mean, and how far apart.",
     )
     names = {name: [name] for name in profiles}
     if seeds:

@@ -31,7 +31,7 @@ def data() -> None:
         bind="query-params",
         height=190,
         placeholder="SELECT … FROM episodes",
-        help="One SELECT on this run, read-only, for up to 5 seconds. Ctrl+Enter asks. It stays in the address.",
+        help="One SELECT on this run, read-only, for up to 5 seconds. Ctrl+Enter asks. The address keeps it.",
     )
     with st.expander("Tables and columns", icon=":material/schema:"):
         st.caption("docs/store.md says what each of them means.")

@@ -1,4 +1,4 @@
-"""Runs: every run of the folder in one table, newest first; choosing one shows it, choosing several compares."""
+"""Runs: every run of the folder in one table, newest first; choosing one shows it, several compare."""
 
 import streamlit as st
 

@@ -1,0 +1,69 @@
+"""Play, pause and move through a replay. Where it stands and how fast it goes are in the address.
+
+def draw(now): ...
+player.play("episode 17", seconds, draw)
+"""
+
+import time
+from collections.abc import Callable
+
+import streamlit as st
+
+from ui import blocks
+
+MOMENT, SPEED = "moment", "speed"
+SPEEDS = ("1×", "5×", "20×", "100×")
+_TICK = 0.5  # seconds between two pictures while it plays
+_PLAYING = "replay under way"
+
+
+def play(name: str, seconds: float, draw: Callable[[float], None]) -> None:
+    """Controls, and what `draw` shows at a moment (seconds since the beginning at the original pace).
+
+    Args:
+        name: what is replayed; another one begins paused.
+        seconds: how long it takes at the original pace.
+    """
+    playing = st.session_state.get(_PLAYING)
+    if playing is not None and playing["of"] != name:
+        playing = st.session_state[_PLAYING] = None
+    st.fragment(_moving, run_every=_TICK if playing else None)(name, seconds, draw)
+
+
+@blocks.calmly
+def _moving(name: str, seconds: float, draw: Callable[[float], None]) -> None:
+    end = max(0.1, round(seconds, 1))
+    playing = st.session_state.get(_PLAYING)
+    if playing and st.session_state.get(MOMENT, 0.0) >= end and playing.pop("fresh", False):
+        st.session_state[MOMENT] = 0.0  # from the beginning again
+    if playing:
+        now = time.monotonic()
+        speed = float((st.session_state.get(SPEED) or SPEEDS[0]).rstrip("×"))
+        moved = st.session_state.get(MOMENT, 0.0) + (now - playing["last"]) * speed
+        st.session_state[MOMENT] = round(min(end, moved), 1)
+        # What a tenth of a second is rounded away is played the next time.
+        playing["last"] = now - (moved - st.session_state[MOMENT]) / speed if moved < end else now
+        if moved >= end:
+            st.session_state[_PLAYING] = None
+            st.rerun()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if playing:
+            if st.button("Pause", icon=":material/pause:", key="pause"):
+                st.session_state[_PLAYING] = None
+                st.rerun()
+        elif st.button("Play", icon=":material/play_arrow:", key="play"):
+            st.session_state[_PLAYING] = {"of": name, "last": time.monotonic(), "fresh": True}
+            st.rerun()
+        st.segmented_control(
+            "Speed", SPEEDS, default=SPEEDS[0], required=True, key=SPEED, bind="query-params"
+        )
+    moment = st.slider(
+        f"Seconds of {end:,.1f} at the original pace",
+        0.0,
+        end,
+        step=0.1,
+        key=MOMENT,
+        bind="query-params",
+        format="%.1f",
+    )
+    draw(moment)

@@ -1,0 +1,154 @@
+"""What the Episode page asks beyond `RunReader.attempt`: others' texts, token texts, original times."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from memory import token_texts
+from memory.codec import from_json
+from memory.episodes import Episode
+from memory.reader import RunReader
+
+Row = dict[str, Any]
+
+
+class Times(NamedTuple):
+    """When an episode's parts were done, in UNIX seconds, and how long they took; None where not known."""
+
+    proposed: float | None  # when the proposal was admitted
+    proposing: float | None  # seconds of the stage in which it was written, with all others of it
+    played: float  # when the group was admitted
+    learned: float | None  # when the first update that learned from it was recorded
+    learning: float | None  # its seconds
+
+
+def response(reader: RunReader, attempt_id: str) -> str:
+    """An attempt's whole answer; "" for one that is not there."""
+    found = reader.value(
+        "SELECT r.body FROM attempts a JOIN texts r ON r.id = a.response_text WHERE a.id = ?", [attempt_id]
+    )
+    return str(found or "")
+
+
+def times(reader: RunReader, seen: Episode) -> Times:
+    """When what was done, for replaying it."""
+    proposed = proposing = learned = learning = None
+    if seen.task.origin == "proposed" and seen.proposal is not None:
+        proposed = seen.proposal["created"]
+        proposing = reader.value(
+            "SELECT seconds FROM stages WHERE role = 'proposer' AND stage NOT LIKE 'wait%' AND round = ?"
+            " AND started <= ? ORDER BY started DESC LIMIT 1",
+            [seen.proposal["round"], proposed],
+        )
+    if seen.updates:
+        update = reader.row(
+            "SELECT created, seconds FROM updates WHERE version = ?", [seen.updates[0]["version"]]
+        )
+        if update is not None:
+            learned, learning = update["created"], update["seconds"]
+    return Times(proposed, proposing, seen.group["created"], learned, learning)
+
+
+def token_pieces(run: Path, config: Row, seen: Episode) -> list[list[str]] | None:
+    """The texts of its tokens, a list for each of its answers; None where they are not to be had."""
+    model = config.get("model")
+    model = model if isinstance(model, dict) else {}
+    file = token_texts.tokenizer_file(run, str(model.get("name", "")), model.get("revision"))
+    if file is None:
+        return None
+    found, begun = [], 0
+    for answer, count in answers(seen):
+        texts = token_texts.pieces(file, seen.attempt.token_ids[begun : begun + count], answer)
+        if texts is None:
+            return None
+        found.append(texts)
+        begun += count
+    return found
+
+
+def answers(seen: Episode) -> list[tuple[str, int]]:
+    """Each answer of the attempt, and how many of its token ids it is."""
+    attempt = seen.attempt
+    if attempt.exchanges:
+        return [(one.response, one.tokens) for one in attempt.exchanges]
+    return [(attempt.response, len(attempt.token_ids))]
+
+
+# --- a round ---
+
+
+class Moment(NamedTuple):
+    """Something that happened in a round."""
+
+    at: float  # UNIX seconds
+    role: str
+    what: str  # of our words and of data: made safe where it is shown
+    counts: dict[str, int]  # what it adds to the round's totals
+    attempt_id: str | None = None  # an episode to look at
+
+
+def moments(reader: RunReader, round: int) -> list[Moment]:
+    """What happened in a round, in order: proposals, groups, updates, evaluations, lines for people."""
+    found = [
+        Moment(
+            row["created"],
+            "proposer",
+            f"about {row['topic']}: {'rejected, ' + row['reason'] if row['reason'] else 'a task'}",
+            {"proposals": 1, "rejected": int(row["reason"] is not None)},
+        )
+        for row in reader.rows(
+            "SELECT created, substr(topic, 1, 80) AS topic, substr(reason, 1, 80) AS reason FROM proposals"
+            " WHERE round = ? ORDER BY seq",
+            [round],
+        )
+    ]
+    for row in reader.rows(
+        "SELECT g.created, g.purpose, g.step, g.book, g.attempts, g.verified, substr(t.topics_json, 1, 90)"
+        " AS topics, (SELECT id FROM attempts a WHERE a.group_id = g.id ORDER BY a.reward DESC, a.idx"
+        " LIMIT 1) AS best FROM groups g JOIN tasks t ON t.id = g.task_id WHERE g.round = ? ORDER BY g.seq",
+        [round],
+    ):
+        collected = row["purpose"] == "collect"
+        found.append(
+            Moment(
+                row["created"],
+                "solver",
+                f"{row['step']}, {row['book']} book, {row['verified']} of {row['attempts']} verified"
+                f"{'' if collected else ', evaluation'}: {row['topics']}",
+                {"groups": 1, "attempts": row["attempts"], "verified": row["verified"]} if collected else {},
+                row["best"],
+            )
+        )
+    found += [
+        Moment(row["created"], "learner", f"version {row['version']} from {row['samples']} samples", {})
+        for row in reader.rows("SELECT created, version, samples FROM updates WHERE round = ?", [round])
+    ]
+    found += [
+        Moment(
+            row["created"],
+            "arena",
+            f"{row['book']} book, version {row['policy_version']}: {100 * row['accuracy']:.1f} %",
+            {},
+        )
+        for row in reader.rows("SELECT * FROM evaluations WHERE round = ?", [round])
+    ]
+    found += [
+        Moment(row["at"], row["role"], row["message"], {})
+        for row in reader.rows(
+            "SELECT at, role, substr(message, 1, 200) AS message FROM events WHERE round = ?", [round]
+        )
+    ]
+    return sorted(found, key=lambda moment: moment.at)
+
+
+def stages(reader: RunReader, round: int) -> list[Row]:
+    """Who spent how long on what in a round, in order."""
+    rows = reader.rows(
+        "SELECT role, stage, started, seconds, numbers_json FROM stages WHERE round = ? ORDER BY started",
+        [round],
+    )
+    return [{**row, "numbers": from_json(row.pop("numbers_json"))} for row in rows]
+
+
+def rounds(reader: RunReader) -> list[int]:
+    """Rounds that were begun."""
+    return [row["round"] for row in reader.rows("SELECT round FROM rounds ORDER BY round")]
