@@ -6,9 +6,9 @@ Pure functions. Does not cover: what counts as right (the grader).
 import math
 from collections.abc import Sequence
 
-from memory.statistics import bootstrap
+from protocols.seeds import rng_of
 
-__all__ = ["bootstrap", "mean_pass_at_k", "pass_at_k"]
+RESAMPLES = 4_000
 
 
 def pass_at_k(attempts: int, right: int, k: int) -> float:
@@ -39,3 +39,11 @@ def mean_pass_at_k(tasks: Sequence[Sequence[float]], ks: Sequence[int]) -> dict[
     counted = [(len(rewards), sum(r == 1.0 for r in rewards)) for rewards in tasks if rewards]
     most = min((n for n, _ in counted), default=0)
     return {k: sum(pass_at_k(n, c, k) for n, c in counted) / len(counted) for k in ks if 1 <= k <= most}
+
+
+def bootstrap(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean of at least one value; the same for the same values."""
+    rng = rng_of("bootstrap", list(values))
+    drawn = sorted(sum(rng.choices(values, k=len(values))) / len(values) for _ in range(RESAMPLES))
+    tail = (1 - level) / 2
+    return drawn[int(tail * RESAMPLES)], drawn[min(RESAMPLES - 1, int((1 - tail) * RESAMPLES))]

@@ -1,5 +1,6 @@
 """The Episode page: coloured tokens, side by side, replays of an episode and of a round, links, addresses."""
 
+import math
 import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -252,7 +253,9 @@ def test_a_replay_shows_what_there_was_at_its_moment(folder: Path, show: Show) -
     shown = Tags(html(app)).text.replace("⏎\n", "\n")
     assert "solver answers" in texts(app)
     assert 0 < len(shown) < len(seen.attempt.response)
-    whole = show(folder, "episode", "demo", **address, moment=f"{replaying.length(found):.1f}")
+    whole = show(
+        folder, "episode", "demo", **address, moment=f"{math.ceil(10 * replaying.length(found)) / 10:.1f}"
+    )
     assert "closed-sft" in texts(whole)
 
 
@@ -260,7 +263,7 @@ def test_a_replay_plays_pauses_and_ends(folder: Path, show: Show) -> None:
     seen = chosen(folder, purpose="evaluate")
     with RunReader(folder / "demo") as reader:
         seconds = replaying.length(replaying.parts(seen, queries_episode.times(reader, seen)))
-    app = show(folder, "episode", "demo", attempt=seen.attempt.id, replay="1", speed="5×")
+    app = show(folder, "episode", "demo", attempt=seen.attempt.id, replay="1", speed="5x")
     app.button(key="play").click().run()
     time.sleep(0.3)
     app.run()
@@ -277,7 +280,7 @@ def test_a_replay_plays_pauses_and_ends(folder: Path, show: Show) -> None:
     app.run()
     app.run()
     assert not app.exception
-    assert app.slider(key="moment").value == pytest.approx(round(seconds, 1))
+    assert app.slider(key="moment").value == pytest.approx(math.ceil(10 * seconds) / 10)
     assert app.button(key="play")  # it has ended
     app.button(key="play").click().run()
     assert app.slider(key="moment").value < seconds / 2  # from the beginning again
@@ -299,7 +302,7 @@ def test_a_round_is_replayed_with_its_totals(folder: Path, show: Show) -> None:
     early = replaying.seen_at(moments, stages, begun + 4.0)
     assert [stage["role"] for stage in early.working] == ["proposer"] and early.counts["groups"] == 0
     assert early.working[0]["done"] == pytest.approx(4 / 9)
-    app = show(folder, "episode", "demo", replay="2", moment=f"{ended - begun:.1f}")
+    app = show(folder, "episode", "demo", replay="2", moment=f"{math.ceil(10 * (ended - begun)) / 10:.1f}")
     told = {metric.label: metric.value for metric in app.metric}
     assert told["Attempts"] == f"{row['attempts']:,}" and told["Verified"] == f"{row['verified']:,}"
     app = show(folder, "episode", "demo", replay="2", moment="4.0")

@@ -94,7 +94,7 @@ def test_compare_shows_intervals_and_paired_tests(folder: Path, show: Show) -> N
     told = compared(held_out, chosen[0])[chosen[1]]
     assert told is not None and told.against is not None
     second = rows.iloc[1]
-    assert second["accuracy"] == told.accuracy and second["tasks"] == 8
+    assert second["accuracy"] == 100 * told.accuracy and second["tasks"] == 8
     assert second["difference"] == f"{100 * told.against.difference:+.1f} points"
     assert second["p"] == f"{told.against.p:.4f}" and second["test"] == "McNemar"
     settings = app.dataframe[1].value
@@ -156,7 +156,7 @@ def test_the_overview_lists_runs_newest_first(folder: Path, show: Show) -> None:
         numbers = reader.overview()
         closed = [row["accuracy"] for row in reader.evaluations() if row["book"] == "closed"]
     assert (demo["attempts"], demo["version"], demo["round"]) == (numbers["attempts"], 2, "2 of 4")
-    assert (demo["before"], demo["after"]) == (closed[0], closed[-1])
+    assert (demo["before"], demo["after"]) == (100 * closed[0], 100 * closed[-1])
     assert "problem" not in rows
 
 

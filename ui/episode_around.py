@@ -84,7 +84,11 @@ def beside(seen: Episode, run: Path) -> None:
     before, after = (seen.attempt.response, whole) if later else (whole, seen.attempt.response)
     sides = diffing.side_by_side(show(before[:MAX_TEXT]), show(after[:MAX_TEXT]))
     names = ("This answer", "The other") if later else ("The other", "This answer")
-    same = "The same, word for word." if before == after else f"{sides.gone} lines gone, {sides.new} new."
+    same = (
+        "The same, word for word."
+        if before == after
+        else f"{_lines(sides.gone)} gone, {_lines(sides.new)} new."
+    )
     st.caption(f"{same} Lines marked - stand only on the left, + only on the right.")
     for column, name, side in zip(st.columns(2), names, (sides.left, sides.right)):
         with column:
@@ -101,3 +105,7 @@ def beside(seen: Episode, run: Path) -> None:
                 height=420 if side.count("\n") > 18 else "content",
             )
     blocks.episode_link("Open the other episode", other["id"], icon=":material/forum:")
+
+
+def _lines(count: int) -> str:
+    return "one line" if count == 1 else f"{count} lines"

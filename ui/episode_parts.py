@@ -30,21 +30,29 @@ _UPDATES = {
 _LINKED = 12  # updates that get a link of their own
 
 
-def task(seen: Episode, share: float = 1.0) -> None:
+def task(seen: Episode, behind: queries_episode.Background, share: float = 1.0) -> None:
     """What was asked, and who asked it. A `share` below 1: so much of the proposal has been written."""
     asked = seen.task
     proposed = asked.origin == "proposed"
     st.subheader("Proposer" if proposed else "Task", divider="gray")
     if proposed and seen.proposal is not None:
-        st.caption(
-            f"Asked about a topic in round {int(seen.proposal['round'])}, with version "
-            f"{int(seen.proposal['policy_version'])}, the proposer wrote this:"
-        )
+        told = {name: seen.proposal[name] for name in ("topic", "round")}
+        told["policy version"] = seen.proposal["policy_version"]
+        st.text(line(" · ".join(f"{name} {value}" for name, value in told.items()), 240))
+        if behind.asked is not None:
+            with st.expander("The prompt that the proposer saw", icon=":material/lightbulb:"):
+                messages(behind.asked, "proposer's prompt")
+        st.caption("The proposer wrote this:")
         blocks.text(_written(seen.proposal["response"], share), "proposal", 220)
         if share < 1:
             return
         if seen.proposal["reward"] is not None:
-            st.text(line(f"proposer's reward {seen.proposal['reward']:g}"))
+            learned = ", ".join(map(str, behind.proposal_versions)) or "none"
+            st.text(
+                line(
+                    f"proposer's reward {seen.proposal['reward']:g} · versions that learned from it: {learned}"
+                )
+            )
         st.caption("It was read as this task:")
     blocks.text(asked.statement, "task", 260)
     facts = {
@@ -106,14 +114,13 @@ def _speaker(message: Message, earlier: Sequence[str]) -> str:
     return {"system": "System:", "user": "To the model:"}.get(message.role, "Message:")
 
 
-def answer(seen: Episode, pieces: list[list[str]] | None, share: float = 1.0) -> None:
+def answer(seen: Episode, behind: queries_episode.Background, share: float = 1.0) -> None:
     """What it answered; with its tokens' texts coloured by how likely they were, else as plain text.
 
     Args:
-        pieces: see `queries_episode.token_pieces`.
         share: below 1, so much of it has been written.
     """
-    attempt = seen.attempt
+    attempt, pieces = seen.attempt, behind.pieces
     cut = " It was cut off at the token limit." if attempt.finish == "length" and share >= 1 else ""
     st.caption(f"Its answer, {len(attempt.logprobs)} tokens sampled, {attempt.prefilled} given.{cut}")
     known = bool(attempt.logprobs) and not isnan(sum(attempt.logprobs))

@@ -4,6 +4,7 @@ def draw(now): ...
 player.play("episode 17", seconds, draw)
 """
 
+import math
 import time
 from collections.abc import Callable
 
@@ -12,7 +13,7 @@ import streamlit as st
 from ui import blocks
 
 MOMENT, SPEED = "moment", "speed"
-SPEEDS = ("1×", "5×", "20×", "100×")
+SPEEDS = ("1x", "5x", "20x", "100x")
 _TICK = 0.5  # seconds between two pictures while it plays
 _PLAYING = "replay under way"
 
@@ -32,13 +33,13 @@ def play(name: str, seconds: float, draw: Callable[[float], None]) -> None:
 
 @blocks.calmly
 def _moving(name: str, seconds: float, draw: Callable[[float], None]) -> None:
-    end = max(0.1, round(seconds, 1))
+    end = max(0.1, math.ceil(10 * seconds) / 10)  # the last part is done there
     playing = st.session_state.get(_PLAYING)
     if playing and st.session_state.get(MOMENT, 0.0) >= end and playing.pop("fresh", False):
         st.session_state[MOMENT] = 0.0  # from the beginning again
     if playing:
         now = time.monotonic()
-        speed = float((st.session_state.get(SPEED) or SPEEDS[0]).rstrip("×"))
+        speed = float((st.session_state.get(SPEED) or SPEEDS[0]).rstrip("x"))
         moved = st.session_state.get(MOMENT, 0.0) + (now - playing["last"]) * speed
         st.session_state[MOMENT] = round(min(end, moved), 1)
         # What a tenth of a second is rounded away is played the next time.

@@ -7,6 +7,7 @@ from memory import token_texts
 from memory.codec import from_json
 from memory.episodes import Episode
 from memory.reader import RunReader
+from protocols.records import Prompt
 
 Row = dict[str, Any]
 
@@ -46,6 +47,29 @@ def times(reader: RunReader, seen: Episode) -> Times:
         if update is not None:
             learned, learning = update["created"], update["seconds"]
     return Times(proposed, proposing, seen.group["created"], learned, learning)
+
+
+class Background(NamedTuple):
+    """Of an episode."""
+
+    pieces: list[list[str]] | None  # the texts of its tokens, see `token_pieces`
+    asked: Prompt | None  # what the proposer was asked with, if it wrote the task
+    proposal_versions: list[int]  # updates that learned from the proposal
+
+
+def background(reader: RunReader, run: Path, seen: Episode) -> Background:
+    """What stands behind an episode in other places than its own row."""
+    asked, versions = None, []
+    if seen.proposal is not None:
+        asked = from_json(
+            reader.value("SELECT body FROM texts WHERE id = ?", [seen.proposal["prompt_text"]]), Prompt
+        )
+        rows = reader.rows(
+            "SELECT DISTINCT version FROM proposal_samples WHERE proposal_id = ? ORDER BY version",
+            [seen.proposal["id"]],
+        )
+        versions = [row["version"] for row in rows]
+    return Background(token_pieces(run, reader.config(), seen), asked, versions)
 
 
 def token_pieces(run: Path, config: Row, seen: Episode) -> list[list[str]] | None:
@@ -102,8 +126,8 @@ def moments(reader: RunReader, round: int) -> list[Moment]:
         )
     ]
     for row in reader.rows(
-        "SELECT g.created, g.purpose, g.step, g.book, g.attempts, g.verified, substr(t.topics_json, 1, 90)"
-        " AS topics, (SELECT id FROM attempts a WHERE a.group_id = g.id ORDER BY a.reward DESC, a.idx"
+        "SELECT g.created, g.purpose, g.step, g.book, g.attempts, g.verified, t.topics_json,"
+        " (SELECT id FROM attempts a WHERE a.group_id = g.id ORDER BY a.reward DESC, a.idx"
         " LIMIT 1) AS best FROM groups g JOIN tasks t ON t.id = g.task_id WHERE g.round = ? ORDER BY g.seq",
         [round],
     ):
@@ -113,7 +137,7 @@ def moments(reader: RunReader, round: int) -> list[Moment]:
                 row["created"],
                 "solver",
                 f"{row['step']}, {row['book']} book, {row['verified']} of {row['attempts']} verified"
-                f"{'' if collected else ', evaluation'}: {row['topics']}",
+                f"{'' if collected else ', evaluation'}: {', '.join(from_json(row['topics_json']))}",
                 {"groups": 1, "attempts": row["attempts"], "verified": row["verified"]} if collected else {},
                 row["best"],
             )

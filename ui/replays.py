@@ -29,7 +29,7 @@ _DOING = {
 }
 
 
-def episode(seen: Episode, pieces: list[list[str]] | None, run: Path) -> None:
+def episode(seen: Episode, behind: queries_episode.Background, run: Path) -> None:
     """An episode from the proposal to the update that learned from it."""
     at = runs.snapshot("times", run, lambda reader: queries_episode.times(reader, seen), key=seen.attempt.id)
     found = replaying.parts(seen, at)
@@ -38,26 +38,26 @@ def episode(seen: Episode, pieces: list[list[str]] | None, run: Path) -> None:
         f"round's proposals; waits are cut to {replaying.LONGEST_WAIT:g} s."
     )
     player.play(
-        f"episode {seen.attempt.id}", replaying.length(found), lambda now: _at(seen, pieces, found, now)
+        f"episode {seen.attempt.id}", replaying.length(found), lambda now: _at(seen, behind, found, now)
     )
 
 
-def _at(seen: Episode, pieces: list[list[str]] | None, found: list[replaying.Part], now: float) -> None:
+def _at(seen: Episode, behind: queries_episode.Background, found: list[replaying.Part], now: float) -> None:
     begun = [part for part in found if now >= part.begins]
     current = begun[-1]
     doing = _DOING[current.role] if current.share(now) < 1 else "is done"
     st.text(f"{current.role} {doing} · {blocks.duration(current.seconds)}")
     if not any(part.role == "proposer" for part in found):
-        episode_parts.task(seen)
+        episode_parts.task(seen, behind)
     for part in begun:
         if part.waited is not None and part.waited > replaying.LONGEST_WAIT:
             st.caption(f"{blocks.duration(part.waited)} later:")
         share = part.share(now)
         if part.role == "proposer":
-            episode_parts.task(seen, share)
+            episode_parts.task(seen, behind, share)
         elif part.role == "solver":
             episode_parts.prompt(seen)
-            episode_parts.answer(seen, pieces, share)
+            episode_parts.answer(seen, behind, share)
         elif share < 1:
             st.subheader(part.role.capitalize(), divider="gray")
             st.progress(share)

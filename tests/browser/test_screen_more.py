@@ -90,7 +90,7 @@ def test_hostile_tokens_are_text_in_the_browser(guest: Visitor, folder: Path) ->
 
 def test_an_episode_is_replayed(guest: Visitor, folder: Path) -> None:
     chosen = attempt(folder, "demo", origin="proposed", trained=True)
-    guest.open(f"episode?run=demo&attempt={chosen}&replay=1&speed=5×", "Episode")
+    guest.open(f"episode?run=demo&attempt={chosen}&replay=1&speed=5x", "Episode")
     assert "Verifier" not in guest.words()
     press(guest, "Play")
     wait_for("the address to move", lambda: "moment=" in guest.driver.current_url)
@@ -115,7 +115,7 @@ def press(guest: Visitor, label: str) -> None:
 
 
 def test_a_round_is_replayed(guest: Visitor, folder: Path) -> None:
-    guest.open("episode?run=demo&replay=3&speed=20×", "Episode")
+    guest.open("episode?run=demo&replay=3&speed=20x", "Episode")
     assert guest.metrics()["Attempts"] == "0"
     press(guest, "Play")
     wait_for("attempts to come", lambda: guest.metrics().get("Attempts", "0") != "0")

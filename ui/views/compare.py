@@ -16,7 +16,7 @@ _TABLE = {
     "runs": st.column_config.NumberColumn("runs", width=50),
     "version": st.column_config.TextColumn("version", width=65),
     "tasks": st.column_config.NumberColumn("tasks", width=55),
-    "accuracy": st.column_config.NumberColumn("closed book", format="percent", width=95),
+    "accuracy": st.column_config.NumberColumn("closed book", format="%.1f %%", width=95),
     "interval": st.column_config.TextColumn("95 % over tasks", width=125),
     "spread": st.column_config.TextColumn("over runs", width=125),
     "difference": st.column_config.TextColumn("against the reference", width=150),
@@ -27,8 +27,8 @@ _TABLE = {
     "adjusted": st.column_config.TextColumn("p, Holm", width=75),
     "test": st.column_config.TextColumn("test", width=90),
 }
-_HELP = """Held-out tasks, closed book, in the newest evaluation of each run. The interval is a bootstrap over
-tasks. Differences are paired: the same tasks under both. p is exact (McNemar) where every reward is 0 or 1,
+_HELP = """Held-out tasks, closed book, in the newest evaluation of each run. The interval is over tasks:
+Wilson's where every reward is 0 or 1, else a bootstrap. Differences are paired: the same tasks under both. p is exact (McNemar) where every reward is 0 or 1,
 else by random signs; Holm's p takes into account how many runs are compared at once."""
 
 
@@ -140,7 +140,7 @@ def _row(label: str, several: list[comparing.Profile], told: comparing.Compared 
         row["spread"] = _range(min(means), max(means)) if means else None
     if told is None:
         return row
-    row |= {"tasks": told.tasks, "accuracy": told.accuracy, "interval": _range(told.low, told.high)}
+    row |= {"tasks": told.tasks, "accuracy": 100 * told.accuracy, "interval": _range(told.low, told.high)}
     if told.against is not None:
         test = told.against
         row |= {

@@ -83,7 +83,7 @@ def _result(name: str, run: Any, sql: str) -> None:
     blocks.table(
         ({column: _cell(value) for column, value in row.items()} for row in rows),
         columns,
-        height=min(560, 38 + 35 * len(rows)),
+        height=min(560, 40 + 35 * len(rows)),
         key="data rows",
     )
     with st.container(horizontal=True):

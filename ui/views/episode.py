@@ -31,11 +31,8 @@ def episode() -> None:
             _list(name, run)
         return
     seen: Episode = runs.snapshot("episode", run, lambda reader: reader.attempt(asked), key=asked)
-    pieces = runs.snapshot(
-        "token texts",
-        run,
-        lambda reader: queries_episode.token_pieces(run, reader.config(), seen),
-        key=asked,
+    behind = runs.snapshot(
+        "background", run, lambda reader: queries_episode.background(reader, run, seen), key=asked
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         _link("All episodes", name, ":material/arrow_back:")
@@ -46,16 +43,16 @@ def episode() -> None:
         _link("Replay its round", name, ":material/movie:", replay=str(seen.group["round"]))
     _headline(seen)
     if replay is not None:
-        replays.episode(seen, pieces, run)
+        replays.episode(seen, behind, run)
         return
     tree = runs.snapshot(
         "tree", run, lambda reader: queries.revisions(reader, seen.task.id), key=seen.task.id
     )
     left, right = st.columns([3, 2], gap="large")
     with left:
-        episode_parts.task(seen)
+        episode_parts.task(seen, behind)
         episode_parts.prompt(seen)
-        episode_parts.answer(seen, pieces)
+        episode_parts.answer(seen, behind)
         episode_parts.verdict(seen)
     with right:
         episode_around.tree(tree, seen.attempt.id)

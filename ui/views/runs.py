@@ -10,8 +10,8 @@ _COLUMNS = {
     "at": st.column_config.DatetimeColumn("last written", format="YYYY-MM-DD HH:mm", width=130),
     "round": st.column_config.TextColumn("round", width=70),
     "version": st.column_config.NumberColumn("version", width=65),
-    "before": st.column_config.NumberColumn("closed book before", format="percent", width=130),
-    "after": st.column_config.NumberColumn("closed book newest", format="percent", width=130),
+    "before": st.column_config.NumberColumn("closed book before", format="%.1f %%", width=130),
+    "after": st.column_config.NumberColumn("closed book newest", format="%.1f %%", width=130),
     "recipe": st.column_config.TextColumn("recipe", width=110),
     "seed": st.column_config.NumberColumn("seed", width=55),
     "attempts": st.column_config.NumberColumn("attempts", format="localized", width=80),
@@ -39,9 +39,9 @@ def overview() -> None:
     )
     whole = {name: made for name, made in _COLUMNS.items() if name != "problem"}
     event = blocks.table(
-        ({**row, "at": blocks.when(row["written"])} for row in rows),
+        (_shown(row) for row in rows),
         _COLUMNS if any(row["problem"] for row in rows) else whole,
-        height=min(720, 38 + 35 * len(rows)),
+        height=min(720, 40 + 35 * len(rows)),
         key="runs table",
         on_select="rerun",
         selection_mode="multi-row",
@@ -62,6 +62,11 @@ def overview() -> None:
                 icon=":material/balance:",
                 query_params={"runs": chosen},
             )
+
+
+def _shown(row: queries_runs.Row) -> queries_runs.Row:
+    shares = {k: None if row.get(k) is None else 100 * row[k] for k in ("before", "after")}
+    return {**row, **shares, "at": blocks.when(row["written"])}
 
 
 st.title("Runs")

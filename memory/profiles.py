@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from memory.reader import RunReader
-from memory.statistics import Paired, bootstrap, holm, paired
+from memory.statistics import Paired, holm, interval, paired
 
 #: What can be drawn of a run, by name: what it is, in words.
 CURVES = {
@@ -53,7 +53,7 @@ class Compared(NamedTuple):
     """One run beside a reference."""
 
     accuracy: float  # mean over its held-out tasks
-    low: float  # 95 %, bootstrap over tasks
+    low: float  # 95 %, over tasks
     high: float
     tasks: int
     against: Paired | None  # None: it is the reference, or no task is shared
@@ -143,7 +143,7 @@ def compared(held_out: Mapping[str, Mapping[str, float]], reference: str) -> dic
         if not values:
             found[name] = None
             continue
-        low, high = bootstrap(values)
+        low, high = interval(values)
         mean = sum(values) / len(values)
         found[name] = Compared(mean, low, high, len(values), asked.get(name), adjusted.get(name))
     return found
