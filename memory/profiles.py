@@ -6,7 +6,7 @@
 
 A run's accuracy is that of its newest evaluation, never of its best one: choosing a version by the very tasks
 it is judged on would flatter it.
-Does not cover: the statistics themselves (`memory.statistics`), and how anything looks.
+Does not cover: the statistics themselves (`memory.comparing`), and how anything looks.
 """
 
 import json
@@ -14,8 +14,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from memory.comparing import Paired, holm, paired, wilson
 from memory.reader import RunReader
-from memory.statistics import Paired, holm, interval, paired
 
 #: What can be drawn of a run, by name: what it is, in words.
 CURVES = {
@@ -53,7 +53,7 @@ class Compared(NamedTuple):
     """One run beside a reference."""
 
     accuracy: float  # mean over its held-out tasks
-    low: float  # 95 %, over tasks
+    low: float  # 95 %, Wilson over tasks
     high: float
     tasks: int
     against: Paired | None  # None: it is the reference, or no task is shared
@@ -133,7 +133,7 @@ def compared(held_out: Mapping[str, Mapping[str, float]], reference: str) -> dic
         By run, in their order; None for one that has no judged held-out task.
     """
     tests = {
-        name: paired(rewards, held_out[reference]) for name, rewards in held_out.items() if name != reference
+        name: paired(held_out[reference], rewards) for name, rewards in held_out.items() if name != reference
     }
     asked = {name: test for name, test in tests.items() if test is not None}
     adjusted = dict(zip(asked, holm([test.p for test in asked.values()])))
@@ -143,8 +143,8 @@ def compared(held_out: Mapping[str, Mapping[str, float]], reference: str) -> dic
         if not values:
             found[name] = None
             continue
-        low, high = interval(values)
         mean = sum(values) / len(values)
+        low, high = wilson(mean, len(values))
         found[name] = Compared(mean, low, high, len(values), asked.get(name), adjusted.get(name))
     return found
 

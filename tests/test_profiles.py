@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from demo_run import make_demo_run
 
-from memory.comparing import alike, compared, differences, profile, together
+from memory.profiles import alike, compared, differences, profile, together
 from memory.reader import RunReader
 
 
@@ -66,7 +66,7 @@ def test_compared_pairs_by_task() -> None:
     assert list(found) == ["base", "better", "apart", "none"]
     assert found["base"] and found["base"].accuracy == 0.25 and found["base"].against is None
     test = found["better"] and found["better"].against
-    assert test and (test.difference, test.better, test.worse, test.p) == (0.75, 3, 0, 0.25)
+    assert test and (test.difference, test.second_better, test.first_better, test.p) == (0.75, 3, 0, 0.25)
     assert found["better"] and found["better"].p_adjusted == 0.25  # one comparison: nothing to adjust
     assert found["apart"] and found["apart"].against is None and found["apart"].tasks == 1
     assert found["none"] is None

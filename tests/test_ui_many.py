@@ -10,7 +10,7 @@ import pytest
 from demo_run import HOSTILE, MARK, make_demo_run
 from pages import Show, texts
 
-from memory.comparing import compared, profile
+from memory.profiles import compared, profile
 from memory.reader import RunReader
 from ui import charts_compare, runs
 
@@ -96,7 +96,7 @@ def test_compare_shows_intervals_and_paired_tests(folder: Path, show: Show) -> N
     second = rows.iloc[1]
     assert second["accuracy"] == 100 * told.accuracy and second["tasks"] == 8
     assert second["difference"] == f"{100 * told.against.difference:+.1f} points"
-    assert second["p"] == f"{told.against.p:.4f}" and second["test"] == "McNemar"
+    assert second["p"] == f"{told.against.p:.4f}" and second["test"] == "McNemar, exact"
     settings = app.dataframe[1].value
     assert list(settings["key"]) == ["seed"]
     assert settings.iloc[0].to_list() == ["seed", "1", "2"]
@@ -114,7 +114,7 @@ def test_compare_puts_seeds_together(folder: Path, show: Show) -> None:
     app = show(folder, "compare", runs=chosen, seeds="true")
     rows = app.dataframe[0].value
     # The demo's settings are all the same but for the seed.
-    assert list(rows["runs"]) == [3] and " to " in rows["spread"][0]
+    assert list(rows["runs"]) == [3] and " to " in rows["spread"][0]  # Student's interval over the three
 
 
 def test_compare_goes_on_without_runs_that_cannot_be_read(tmp_path: Path, show: Show) -> None:

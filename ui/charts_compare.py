@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from memory.comparing import Point
+from memory.profiles import Point
 from ui import theme
 from ui.safe import hover
 
@@ -21,7 +21,7 @@ def curves(found: Mapping[str, Sequence[Sequence[Point]]], over: str, share: boo
 
     Args:
         found: by name, the curve of each run that it stands for.
-        over: what is drawn from left to right, one of `memory.comparing.OVER`.
+        over: what is drawn from left to right, one of `memory.profiles.OVER`.
         share: values lie in 0 .. 1 and are shown as percentages.
     """
     figure = go.Figure()

@@ -48,11 +48,8 @@ def task(seen: Episode, behind: queries_episode.Background, share: float = 1.0) 
             return
         if seen.proposal["reward"] is not None:
             learned = ", ".join(map(str, behind.proposal_versions)) or "none"
-            st.text(
-                line(
-                    f"proposer's reward {seen.proposal['reward']:g} · versions that learned from it: {learned}"
-                )
-            )
+            reward = f"proposer's reward {seen.proposal['reward']:g}"
+            st.text(line(f"{reward} · versions that learned from it: {learned}"))
         st.caption("It was read as this task:")
     blocks.text(asked.statement, "task", 260)
     facts = {

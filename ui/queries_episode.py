@@ -6,20 +6,11 @@ from typing import Any, NamedTuple
 from memory import token_texts
 from memory.codec import from_json
 from memory.episodes import Episode
+from memory.moments import Moments, moments
 from memory.reader import RunReader
 from protocols.records import Prompt
 
 Row = dict[str, Any]
-
-
-class Times(NamedTuple):
-    """When an episode's parts were done, in UNIX seconds, and how long they took; None where not known."""
-
-    proposed: float | None  # when the proposal was admitted
-    proposing: float | None  # seconds of the stage in which it was written, with all others of it
-    played: float  # when the group was admitted
-    learned: float | None  # when the first update that learned from it was recorded
-    learning: float | None  # its seconds
 
 
 def response(reader: RunReader, attempt_id: str) -> str:
@@ -30,23 +21,32 @@ def response(reader: RunReader, attempt_id: str) -> str:
     return str(found or "")
 
 
+class Times(NamedTuple):
+    """When an episode's parts were done, and what of it took how long."""
+
+    moments: Moments  # UNIX seconds
+    proposing: float | None  # seconds of the stage in which the proposal was written, with all others of it
+    learning: float | None  # seconds of the last update that learned from it
+
+
 def times(reader: RunReader, seen: Episode) -> Times:
-    """When what was done, for replaying it."""
-    proposed = proposing = learned = learning = None
-    if seen.task.origin == "proposed" and seen.proposal is not None:
-        proposed = seen.proposal["created"]
+    """For replaying it.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    proposing = learning = None
+    if seen.proposal is not None:
         proposing = reader.value(
             "SELECT seconds FROM stages WHERE role = 'proposer' AND stage NOT LIKE 'wait%' AND round = ?"
             " AND started <= ? ORDER BY started DESC LIMIT 1",
-            [seen.proposal["round"], proposed],
+            [seen.proposal["round"], seen.proposal["created"]],
         )
     if seen.updates:
-        update = reader.row(
-            "SELECT created, seconds FROM updates WHERE version = ?", [seen.updates[0]["version"]]
+        learning = reader.value(
+            "SELECT seconds FROM updates WHERE version = ?", [seen.updates[-1]["version"]]
         )
-        if update is not None:
-            learned, learning = update["created"], update["seconds"]
-    return Times(proposed, proposing, seen.group["created"], learned, learning)
+    return Times(moments(reader, seen), proposing, learning)
 
 
 class Background(NamedTuple):
@@ -100,8 +100,8 @@ def answers(seen: Episode) -> list[tuple[str, int]]:
 # --- a round ---
 
 
-class Moment(NamedTuple):
-    """Something that happened in a round."""
+class Happening(NamedTuple):
+    """Something in a round."""
 
     at: float  # UNIX seconds
     role: str
@@ -110,10 +110,10 @@ class Moment(NamedTuple):
     attempt_id: str | None = None  # an episode to look at
 
 
-def moments(reader: RunReader, round: int) -> list[Moment]:
+def happenings(reader: RunReader, round: int) -> list[Happening]:
     """What happened in a round, in order: proposals, groups, updates, evaluations, lines for people."""
     found = [
-        Moment(
+        Happening(
             row["created"],
             "proposer",
             f"about {row['topic']}: {'rejected, ' + row['reason'] if row['reason'] else 'a task'}",
@@ -133,7 +133,7 @@ def moments(reader: RunReader, round: int) -> list[Moment]:
     ):
         collected = row["purpose"] == "collect"
         found.append(
-            Moment(
+            Happening(
                 row["created"],
                 "solver",
                 f"{row['step']}, {row['book']} book, {row['verified']} of {row['attempts']} verified"
@@ -143,11 +143,11 @@ def moments(reader: RunReader, round: int) -> list[Moment]:
             )
         )
     found += [
-        Moment(row["created"], "learner", f"version {row['version']} from {row['samples']} samples", {})
+        Happening(row["created"], "learner", f"version {row['version']} from {row['samples']} samples", {})
         for row in reader.rows("SELECT created, version, samples FROM updates WHERE round = ?", [round])
     ]
     found += [
-        Moment(
+        Happening(
             row["created"],
             "arena",
             f"{row['book']} book, version {row['policy_version']}: {100 * row['accuracy']:.1f} %",
@@ -156,12 +156,12 @@ def moments(reader: RunReader, round: int) -> list[Moment]:
         for row in reader.rows("SELECT * FROM evaluations WHERE round = ?", [round])
     ]
     found += [
-        Moment(row["at"], row["role"], row["message"], {})
+        Happening(row["at"], row["role"], row["message"], {})
         for row in reader.rows(
             "SELECT at, role, substr(message, 1, 200) AS message FROM events WHERE round = ?", [round]
         )
     ]
-    return sorted(found, key=lambda moment: moment.at)
+    return sorted(found, key=lambda one: one.at)
 
 
 def stages(reader: RunReader, round: int) -> list[Row]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from memory import comparing
+from memory import profiles
 from memory.reader import RunReader
 from protocols.errors import TaskspaceError
 from ui import runs
@@ -27,7 +27,7 @@ def brief(name: str, run: Path) -> Row:
         return row | {"problem": str(error)}
 
 
-def profile(run: Path) -> comparing.Profile:
+def profile(run: Path) -> profiles.Profile:
     """What comparing needs of a run.
 
     Raises:
@@ -43,9 +43,9 @@ def _brief(run: str, stamp: tuple[float, ...]) -> Row:
 
 
 @st.cache_data(max_entries=_KEPT, show_spinner=False)
-def _profile(run: str, stamp: tuple[float, ...]) -> comparing.Profile:
+def _profile(run: str, stamp: tuple[float, ...]) -> profiles.Profile:
     with runs.opened(Path(run)) as reader:
-        return comparing.profile(reader)
+        return profiles.profile(reader)
 
 
 def _row(reader: RunReader) -> Row:

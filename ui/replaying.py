@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from memory.episodes import Episode
-from ui.queries_episode import Moment, Times
+from ui.queries_episode import Happening, Times
 
 LONGEST_WAIT = 3.0  # seconds of a wait between two parts that are played; more of it is only told
-GLANCE = 1.0  # seconds given to what took no time of its own, so that it is seen to come
+GLANCE = 0.5  # seconds given to what took less, so that it is seen to come
 _LINES = 14  # newest moments of a round that are listed
 
 
@@ -33,24 +33,24 @@ def parts(seen: Episode, at: Times) -> list[Part]:
     The group's answers were written together and took as long together; so did all proposals of a stage.
     Waits in between are cut to `LONGEST_WAIT`.
     """
-    judging, playing = seen.verdict.seconds, float(seen.group["seconds"])
-    # Groups are admitted with their verdicts, in one transaction: curating has no time of its own.
-    begun = at.played - judging - playing
     found: list[Part] = []
 
     def add(role: str, seconds: float, waited: float | None) -> None:
         end = found[-1].begins + found[-1].seconds if found else 0.0
         pause = min(max(waited or 0.0, 0.0), LONGEST_WAIT) if found else 0.0
-        found.append(Part(role, end + pause, seconds, waited if found else None))
+        found.append(Part(role, end + pause, max(seconds, GLANCE), waited if found else None))
 
-    if at.proposed is not None:
-        add("proposer", at.proposing or GLANCE, None)
-    add("solver", playing, None if at.proposed is None else begun - at.proposed)
-    add("verifier", max(judging, GLANCE), 0.0)
-    add("curator", GLANCE, 0.0)
-    if at.learned is not None:
-        learning = at.learning or GLANCE
-        add("learner", learning, at.learned - learning - at.played)
+    moments = at.moments
+    asked, answered = moments.answers[0][0], moments.answers[-1][1]
+    proposed = moments.proposed if seen.task.origin == "proposed" else None
+    if proposed is not None:
+        add("proposer", at.proposing or 0.0, None)
+    add("solver", answered - asked, None if proposed is None else asked - proposed)
+    add("verifier", moments.judged - answered, 0.0)
+    add("curator", moments.admitted - moments.judged, 0.0)
+    if moments.learned is not None:
+        learning = at.learning or 0.0
+        add("learner", learning, moments.learned - learning - moments.admitted)
     return found
 
 
@@ -64,24 +64,24 @@ class Seen(NamedTuple):
 
     counts: dict[str, int]  # proposals, rejected, groups, attempts, verified so far
     working: list[dict[str, Any]]  # stages that are under way: role, stage, share done, seconds
-    newest: list[Moment]  # newest first
+    newest: list[Happening]  # newest first
 
 
-def span(moments: Sequence[Moment], stages: Sequence[dict[str, Any]]) -> tuple[float, float]:
+def span(happened: Sequence[Happening], stages: Sequence[dict[str, Any]]) -> tuple[float, float]:
     """When a round began and ended, in UNIX seconds; (0, 0) for one in which nothing has happened."""
-    begun = [moment.at for moment in moments] + [stage["started"] for stage in stages]
-    ended = [moment.at for moment in moments] + [stage["started"] + stage["seconds"] for stage in stages]
+    begun = [one.at for one in happened] + [stage["started"] for stage in stages]
+    ended = [one.at for one in happened] + [stage["started"] + stage["seconds"] for stage in stages]
     return (min(begun), max(ended)) if begun else (0.0, 0.0)
 
 
-def seen_at(moments: Sequence[Moment], stages: Sequence[dict[str, Any]], now: float) -> Seen:
+def seen_at(happened: Sequence[Happening], stages: Sequence[dict[str, Any]], now: float) -> Seen:
     """What had happened in a round by `now`, in UNIX seconds, and who was at work then."""
-    past = [moment for moment in moments if moment.at <= now]
+    past = [one for one in happened if one.at <= now]
     counts: Counter[str] = Counter(
         dict.fromkeys(("proposals", "rejected", "groups", "attempts", "verified"), 0)
     )
-    for moment in past:
-        counts.update(moment.counts)
+    for one in past:
+        counts.update(one.counts)
     working = [
         {
             "role": stage["role"],

@@ -71,21 +71,23 @@ def _at(seen: Episode, behind: queries_episode.Background, found: list[replaying
 
 def a_round(round: int, run: Path) -> None:
     """A round as it went: who worked on what, what came, and what it added up to."""
-    moments = runs.snapshot("moments", run, lambda reader: queries_episode.moments(reader, round), key=round)
+    happened = runs.snapshot(
+        "happenings", run, lambda reader: queries_episode.happenings(reader, round), key=round
+    )
     stages = runs.snapshot("stages", run, lambda reader: queries_episode.stages(reader, round), key=round)
-    begun, ended = replaying.span(moments, stages)
+    begun, ended = replaying.span(happened, stages)
     if begun == ended == 0.0:
         blocks.calm("Nothing has happened in this round.", f"round {round}: choose another one")
         return
     player.play(
-        f"round {round} of {run}", ended - begun, lambda now: _round_at(moments, stages, begun, begun + now)
+        f"round {round} of {run}", ended - begun, lambda now: _round_at(happened, stages, begun, begun + now)
     )
 
 
 def _round_at(
-    moments: list[queries_episode.Moment], stages: list[dict[str, Any]], begun: float, now: float
+    happened: list[queries_episode.Happening], stages: list[dict[str, Any]], begun: float, now: float
 ) -> None:
-    seen = replaying.seen_at(moments, stages, now)
+    seen = replaying.seen_at(happened, stages, now)
     counts = seen.counts
     cells = st.columns(4)
     box: dict[str, Any] = {"border": True}

@@ -4,7 +4,8 @@ from typing import Any
 
 import streamlit as st
 
-from memory import comparing
+from memory import profiles
+from memory.comparing import over_seeds
 from protocols.errors import TaskspaceError
 from ui import blocks, charts_compare, queries_runs, runs
 from ui.safe import line
@@ -18,18 +19,19 @@ _TABLE = {
     "tasks": st.column_config.NumberColumn("tasks", width=55),
     "accuracy": st.column_config.NumberColumn("closed book", format="%.1f %%", width=95),
     "interval": st.column_config.TextColumn("95 % over tasks", width=125),
-    "spread": st.column_config.TextColumn("over runs", width=125),
+    "spread": st.column_config.TextColumn("95 % over seeds", width=125),
     "difference": st.column_config.TextColumn("against the reference", width=150),
     "moved": st.column_config.TextColumn("95 %, paired", width=140),
     "better": st.column_config.NumberColumn("tasks better", width=90),
     "worse": st.column_config.NumberColumn("tasks worse", width=90),
     "p": st.column_config.TextColumn("p", width=75),
     "adjusted": st.column_config.TextColumn("p, Holm", width=75),
-    "test": st.column_config.TextColumn("test", width=90),
+    "test": st.column_config.TextColumn("test", width=120),
 }
-_HELP = """Held-out tasks, closed book, in the newest evaluation of each run. The interval is over tasks:
-Wilson's where every reward is 0 or 1, else a bootstrap. Differences are paired: the same tasks under both. p is exact (McNemar) where every reward is 0 or 1,
-else by random signs; Holm's p takes into account how many runs are compared at once."""
+_HELP = """Held-out tasks, closed book, in the newest evaluation of each run. Intervals are Wilson's over
+tasks, and Student's over seeds. Differences are paired: the same tasks under both. p is McNemar's exact one
+where each task was right or wrong, else by random signs; Holm's p takes into account how many runs are
+compared at once."""
 
 
 @blocks.calmly
@@ -53,15 +55,15 @@ def compare() -> None:
             "Runs of a ladder lie in its folder, as in sebench-laptop/closed-sft-seed1: type its name above.",
         )
         return
-    profiles, unread = {}, []
+    read, unread = {}, []
     for name in chosen:
         try:
-            profiles[name] = queries_runs.profile(found[name])
+            read[name] = queries_runs.profile(found[name])
         except TaskspaceError as error:
             unread.append(str(error))
     if unread:
         blocks.calm("Some of these runs cannot be read now.", "\n".join(unread))
-    if not profiles:
+    if not read:
         return
     seeds = st.toggle(
         "Seeds together",
@@ -69,34 +71,34 @@ def compare() -> None:
         bind="query-params",
         help="Runs whose settings differ in the seed only count as one: their mean, and how far apart.",
     )
-    names = {name: [name] for name in profiles}
+    names = {name: [name] for name in read}
     if seeds:
-        names = comparing.alike({name: one.config for name, one in profiles.items()})
-    _curves(profiles, names)
-    _tests(profiles, names)
-    _settings(profiles)
+        names = profiles.alike({name: one.config for name, one in read.items()})
+    _curves(read, names)
+    _tests(read, names)
+    _settings(read)
 
 
-def _curves(profiles: dict[str, comparing.Profile], names: dict[str, list[str]]) -> None:
+def _curves(read: dict[str, profiles.Profile], names: dict[str, list[str]]) -> None:
     with st.container(horizontal=True):
         curve = st.segmented_control(
             "Curve",
-            list(comparing.CURVES),
+            list(profiles.CURVES),
             default="closed book",
             required=True,
             key="curve",
             bind="query-params",
         )
         over = st.segmented_control(
-            "Over", list(comparing.OVER), default="version", required=True, key="over", bind="query-params"
+            "Over", list(profiles.OVER), default="version", required=True, key="over", bind="query-params"
         )
     curve, over = curve or "closed book", over or "version"
     drawn = {
-        label: [profiles[name].curves[curve] for name in several if profiles[name].curves[curve]]
+        label: [read[name].curves[curve] for name in several if read[name].curves[curve]]
         for label, several in names.items()
     }
     drawn = {label: several for label, several in drawn.items() if several}
-    st.subheader(comparing.CURVES[curve].capitalize())
+    st.subheader(profiles.CURVES[curve].capitalize())
     if not drawn:
         st.caption("None of these runs has it yet.")
         return
@@ -107,10 +109,10 @@ def _curves(profiles: dict[str, comparing.Profile], names: dict[str, list[str]])
     blocks.figure(charts_compare.curves(drawn, over, curve != "loss"), "compare curves", f"{curve} by {over}")
 
 
-def _tests(profiles: dict[str, comparing.Profile], names: dict[str, list[str]]) -> None:
+def _tests(read: dict[str, profiles.Profile], names: dict[str, list[str]]) -> None:
     st.subheader("Held-out tasks", help=_HELP)
     held_out = {
-        label: comparing.together([profiles[name].held_out for name in several])
+        label: profiles.together([read[name].held_out for name in several])
         for label, several in names.items()
     }
     reference = next(iter(names))
@@ -123,21 +125,22 @@ def _tests(profiles: dict[str, comparing.Profile], names: dict[str, list[str]]) 
             help="What the others are tested against. The first one, if none is chosen.",
         )
         reference = asked if asked in names else reference
-    found = comparing.compared(held_out, reference)
-    rows = [_row(label, [profiles[n] for n in names[label]], told) for label, told in found.items()]
+    found = profiles.compared(held_out, reference)
+    rows = [_row(label, [read[n] for n in names[label]], told) for label, told in found.items()]
     blocks.table(rows, {k: v for k, v in _TABLE.items() if any(row.get(k) is not None for row in rows)})
     apart = [n for n, told in found.items() if told and told.against is None and n != reference]
     if apart and held_out[reference]:
         st.caption("Where nothing stands beside the reference, the two share no held-out task.")
 
 
-def _row(label: str, several: list[comparing.Profile], told: comparing.Compared | None) -> dict[str, Any]:
+def _row(label: str, several: list[profiles.Profile], told: profiles.Compared | None) -> dict[str, Any]:
     versions = {one.version for one in several if one.version is not None}
     row: dict[str, Any] = {"name": label, "version": ", ".join(map(str, sorted(versions))) or None}
     if len(several) > 1:
         row["runs"] = len(several)
         means = [sum(one.held_out.values()) / len(one.held_out) for one in several if one.held_out]
-        row["spread"] = _range(min(means), max(means)) if means else None
+        spread = over_seeds(means)
+        row["spread"] = None if spread is None else _range(max(0.0, spread[0]), min(1.0, spread[1]))
     if told is None:
         return row
     row |= {"tasks": told.tasks, "accuracy": 100 * told.accuracy, "interval": _range(told.low, told.high)}
@@ -146,8 +149,8 @@ def _row(label: str, several: list[comparing.Profile], told: comparing.Compared 
         row |= {
             "difference": f"{100 * test.difference:+.1f} points",
             "moved": f"{100 * test.low:+.1f} to {100 * test.high:+.1f}",
-            "better": test.better,
-            "worse": test.worse,
+            "better": test.second_better,
+            "worse": test.first_better,
             "p": _p(test.p),
             "adjusted": None if told.p_adjusted is None else _p(told.p_adjusted),
             "test": test.test,
@@ -163,17 +166,17 @@ def _p(p: float) -> str:
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
-def _settings(profiles: dict[str, comparing.Profile]) -> None:
+def _settings(read: dict[str, profiles.Profile]) -> None:
     st.subheader("Settings that differ")
-    if len(profiles) < 2:
+    if len(read) < 2:
         st.caption("There is only one run.")
         return
-    rows = comparing.differences({name: one.config for name, one in profiles.items()})
+    rows = profiles.differences({name: one.config for name, one in read.items()})
     if not rows:
         st.caption("None: the settings of these runs are the same.")
         return
     # Columns are numbered: names of folders are data, and a column's label is not the place for that.
-    labels = {name: f"run {i}" for i, name in enumerate(profiles, 1)}
+    labels = {name: f"run {i}" for i, name in enumerate(read, 1)}
     st.text("\n".join(f"{label}: {line(name, 160)}" for name, label in labels.items()))
     blocks.table(
         ({"key": row["key"], **{labels[n]: v for n, v in row.items() if n != "key"}} for row in rows),
