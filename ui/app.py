@@ -6,6 +6,7 @@ path (or `?page=`), `run`, `attempt`, `task` and the choices on a page are query
     ui/runs.py      which run, opened read-only           ui/safe.py     text that cannot do harm
     ui/queries.py   what is asked of it                   ui/blocks.py   parts that pages share
     ui/charts.py    figures from plain data               ui/views/      one file for each page
+    ui/player.py    replays: play, pause, move            ui/tokens.py   the one place that writes HTML
 """
 
 from pathlib import Path
