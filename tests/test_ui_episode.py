@@ -286,6 +286,16 @@ def test_a_replay_plays_pauses_and_ends(folder: Path, show: Show) -> None:
     assert app.slider(key="moment").value < seconds / 2  # from the beginning again
 
 
+def test_another_replay_begins_at_its_beginning(folder: Path, show: Show) -> None:
+    app = show(folder, "episode", "demo", replay="2", moment="20.0")
+    assert app.slider(key="moment").value == 20.0
+    del app.query_params["moment"]  # as the link to the next round does
+    app.query_params["replay"] = "3"
+    app.run()
+    assert not app.exception
+    assert app.subheader[0].value == "Round 3" and app.slider(key="moment").value == 0.0
+
+
 def test_a_round_is_replayed_with_its_totals(folder: Path, show: Show) -> None:
     with RunReader(folder / "demo") as reader:
         happened, stages = queries_episode.happenings(reader, 2), queries_episode.stages(reader, 2)

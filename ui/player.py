@@ -15,7 +15,7 @@ from ui import blocks
 MOMENT, SPEED = "moment", "speed"
 SPEEDS = ("1x", "5x", "20x", "100x")
 _TICK = 0.5  # seconds between two pictures while it plays
-_PLAYING = "replay under way"
+_PLAYING, _OF = "replay under way", "what is replayed"
 
 
 def play(name: str, seconds: float, draw: Callable[[float], None]) -> None:
@@ -25,17 +25,19 @@ def play(name: str, seconds: float, draw: Callable[[float], None]) -> None:
         name: what is replayed; another one begins paused.
         seconds: how long it takes at the original pace.
     """
+    if st.session_state.get(_OF) != name:
+        if MOMENT not in st.query_params:
+            st.session_state[MOMENT] = 0.0  # not where another replay stood
+        st.session_state[_OF], st.session_state[_PLAYING] = name, None
     playing = st.session_state.get(_PLAYING)
-    if playing is not None and playing["of"] != name:
-        playing = st.session_state[_PLAYING] = None
-    st.fragment(_moving, run_every=_TICK if playing else None)(name, seconds, draw)
+    st.fragment(_moving, run_every=_TICK if playing else None)(seconds, draw)
 
 
 @blocks.calmly
-def _moving(name: str, seconds: float, draw: Callable[[float], None]) -> None:
+def _moving(seconds: float, draw: Callable[[float], None]) -> None:
     end = max(0.1, math.ceil(10 * seconds) / 10)  # the last part is done there
     playing = st.session_state.get(_PLAYING)
-    if playing and st.session_state.get(MOMENT, 0.0) >= end and playing.pop("fresh", False):
+    if playing and playing.pop("fresh", False) and st.session_state.get(MOMENT, 0.0) >= end:
         st.session_state[MOMENT] = 0.0  # from the beginning again
     if playing:
         now = time.monotonic()
@@ -53,7 +55,7 @@ def _moving(name: str, seconds: float, draw: Callable[[float], None]) -> None:
                 st.session_state[_PLAYING] = None
                 st.rerun()
         elif st.button("Play", icon=":material/play_arrow:", key="play"):
-            st.session_state[_PLAYING] = {"of": name, "last": time.monotonic(), "fresh": True}
+            st.session_state[_PLAYING] = {"last": time.monotonic(), "fresh": True}
             st.rerun()
         st.segmented_control(
             "Speed", SPEEDS, default=SPEEDS[0], required=True, key=SPEED, bind="query-params"

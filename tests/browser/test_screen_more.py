@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import networkx as nx
+import pyarrow.parquet as pq
 import pytest
 from byte_tokens import with_byte_tokens
 from demo_run import MARK, make_demo_run
@@ -154,6 +156,31 @@ def test_data(guest: Visitor) -> None:
     guest.well()
     guest.open("data?run=demo&sql=DROP+TABLE+attempts", "Data")
     wait_for("the line", lambda: "only SELECT over this database is allowed" in guest.words())
+
+
+def test_files_are_saved(guest: Visitor, folder: Path, tmp_path: Path) -> None:
+    guest.driver.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    sql = "SELECT seq, id, reward FROM attempts ORDER BY seq"
+    guest.open(f"data?run=demo&sql={sql.replace(' ', '+')}", "Data")
+    wait_for("the rows", lambda: "rows." in guest.words())
+    with RunReader(folder / "demo") as reader:
+        expected, nodes = reader.rows(sql), len(reader.space().graph)
+    for label in ("CSV", "Parquet", "GraphML"):
+        button = wait_for(
+            f"the button {label}",
+            lambda label=label: [
+                b for b in guest.all("[data-testid='stDownloadButton'] button") if label in b.text
+            ],
+        )[0]
+        button.click()
+        saved = tmp_path / f"demo.{label.lower()}"
+        wait_for(f"{saved.name}", lambda saved=saved: saved.is_file() and saved.stat().st_size)
+    assert pq.read_table(tmp_path / "demo.parquet").to_pylist() == expected
+    assert len((tmp_path / "demo.csv").read_text().splitlines()) == 1 + len(expected)
+    assert len(nx.read_graphml(tmp_path / "demo.graphml")) == nodes
+    guest.well()
 
 
 def test_runs(guest: Visitor) -> None:
