@@ -1,5 +1,8 @@
 """Data: any SQL on the run, read-only; what comes out can be taken away."""
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -44,7 +47,7 @@ def data() -> None:
     st.caption("All tasks and attempts with what came from what, for Gephi, Cytoscape, igraph or networkx.")
     st.download_button(
         "GraphML",
-        data=_file(lambda: queries_data.as_graphml(run)),
+        data=_file(partial(queries_data.as_graphml, run)),
         file_name=f"{blocks.slug(name)}.graphml",
         mime=_LATER,
         key="save graphml",
@@ -60,7 +63,7 @@ def _take() -> None:
         st.session_state[_SQL] = queries_data.EXAMPLES[chosen]
 
 
-def _result(name: str, run: Any, sql: str) -> None:
+def _result(name: str, run: Path, sql: str) -> None:
     def ask(reader: RunReader) -> tuple[list[dict[str, Any]], bool]:
         return queries_data.asked(reader, sql)
 
@@ -93,7 +96,7 @@ def _result(name: str, run: Any, sql: str) -> None:
         ):
             st.download_button(
                 label,
-                data=_file(lambda made=made: made(run, sql)),  # type: ignore[misc]
+                data=_file(partial(made, run, sql)),
                 file_name=f"{blocks.slug(name)}.{ending}",
                 mime=_LATER,
                 key=f"save {ending}",
@@ -102,12 +105,12 @@ def _result(name: str, run: Any, sql: str) -> None:
             )
 
 
-def _file(make: Any) -> Any:
+def _file(make: Callable[[], bytes]) -> Callable[[], bytes]:
     """Made when the button is pressed. What cannot be made then is told in the file, in a line."""
 
     def made() -> bytes:
         try:
-            return bytes(make())
+            return make()
         except TaskspaceError as error:
             return f"taskspace: {error}\n".encode()
 
