@@ -29,6 +29,7 @@ OVER = ("version", "round", "tokens")
 
 
 _SEED = re.compile(r"seed\d+")
+_ENDING = re.compile(r"[-_]seed\d+$")
 
 
 class Point(NamedTuple):
@@ -164,7 +165,7 @@ def differences(configs: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str 
 
 
 def alike(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Runs whose settings are the same but for their seed, by the name of the first of them.
+    """Runs whose settings are the same but for their seed, by the name of the first of them without its seed.
 
     Folders that are named after a seed, as a ladder's are (`closed-sft-seed2`), count as the same.
     """
@@ -172,7 +173,11 @@ def alike(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
     for name, config in configs.items():
         rest = json.dumps({key: v for key, v in config.items() if key != "seed"}, sort_keys=True, default=str)
         found.setdefault(_SEED.sub("seed", rest), []).append(name)
-    return {names[0]: names for names in found.values()}
+    named: dict[str, list[str]] = {}
+    for names in found.values():
+        plain = _ENDING.sub("", names[0]) if len(names) > 1 else names[0]
+        named[names[0] if plain in named or plain in configs else plain] = names
+    return named
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, str]:

@@ -97,3 +97,9 @@ def test_alike_are_runs_that_differ_in_their_seed_only() -> None:
         "c-2": {"seed": 2, "recipe": "a", "model": "runs/b-seed2/checkpoints/v0001"},
     }
     assert alike(configs) == {"a-1": ["a-1", "a-2"], "b-1": ["b-1"], "c-1": ["c-1", "c-2"]}
+    ladder = {f"sebench/open-sft-seed{i}": {"seed": i} for i in (1, 2)}
+    assert alike(ladder) == {"sebench/open-sft": list(ladder)}
+    assert list(alike({"open-sft": {"seed": 1, "other": 1}, "open-sft-seed1": {"seed": 1}})) == [
+        "open-sft",
+        "open-sft-seed1",
+    ]

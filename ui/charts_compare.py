@@ -46,6 +46,7 @@ def curves(found: Mapping[str, Sequence[Sequence[Point]]], over: str, share: boo
             figure.add_scatter(
                 x=[*places, *reversed(places)],
                 y=[*(max(at[x]) for x in places), *(min(at[x]) for x in reversed(places))],
+                mode="lines",
                 fill="toself",
                 fillcolor=_clear(colour),
                 line={"width": 0},
