@@ -14,7 +14,7 @@ from typing import Any
 import networkx as nx
 
 from experiments.tables import table
-from memory import space_positions, space_questions
+from memory import space_graphml, space_positions, space_questions
 from memory.layout import Position
 from memory.reader import RunReader
 from memory.space import TaskSpace
@@ -150,18 +150,11 @@ def export(space: TaskSpace, path: Path) -> None:
     """
     if path.suffix not in EXPORTS:
         raise SettingError(f"--export {path}: the ending says how; write {' or '.join(EXPORTS)}")
-    places = space.layout()
-    made: nx.DiGraph = nx.DiGraph()
-    for node, attributes in space.nodes():
-        x, y = places[node]
-        if path.suffix == ".graphml":
-            attributes = {name: _flat(value) for name, value in attributes.items() if value is not None}
-        made.add_node(node, x=x, y=y, **attributes)
-    made.add_edges_from(space.graph.edges(data=True))
     if path.suffix == ".graphml":
-        nx.write_graphml(made, path)
+        path.write_bytes(space_graphml.graphml(space))
     else:
-        path.write_text(json.dumps(nx.node_link_data(made, edges="edges")), encoding="utf-8")
+        made = nx.node_link_data(space_graphml.with_places(space), edges="edges")
+        path.write_text(json.dumps(made), encoding="utf-8")
 
 
 def text(told: dict[str, Any]) -> str:
@@ -196,7 +189,3 @@ def _brief(space: TaskSpace, node: str) -> dict[str, Any]:
     else:
         names = ("kind", "step", "turn", "depth", "round", "policy_version", "reward", "category")
     return {name: attributes[name] for name in names}
-
-
-def _flat(value: Any) -> Any:
-    return value if isinstance(value, str | int | float | bool) else json.dumps(value)

@@ -14,13 +14,13 @@ Does not cover: how the two built-in models (`memory.model_sources`) and the dat
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from memory.cache_dir import cache_dir, model_dir
 from protocols.errors import ArtefactError
 
 Progress = Callable[[int, int], None]
@@ -31,21 +31,6 @@ BUILT_IN = ("smollm2-135m-instruct", "tiny-random")
 EMBEDDERS = ("minilm",)  # kept here too, but they turn texts into vectors and write none
 KEPT = (*BUILT_IN, *EMBEDDERS)
 LOCK_DEADLINE_S = 1800.0  # another process may be downloading 93 MB over a slow line
-
-
-def cache_dir() -> Path:
-    """`TASKSPACE_CACHE`, else the platform's cache folder for taskspace. Not created here."""
-    chosen = os.environ.get("TASKSPACE_CACHE")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("taskspace"))
-
-
-def model_dir(name: str) -> Path:
-    """Where a built-in model lies, or will lie."""
-    return cache_dir() / "models" / name
 
 
 def fetch_model(name: str, revision: str | None = None, progress: Progress | None = None) -> Path:

@@ -6,7 +6,6 @@ not cover: which tasks were measured, and what counts as right.
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 
 import numpy as np
 
@@ -35,24 +34,6 @@ class Paired(Record):
     second_better: int
     p: float
     test: str  # "McNemar, exact" or "signs, drawn"
-
-
-def wilson(share: float, tasks: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a mean in [0, 1] over tasks.
-
-    Exact in form for one attempt a task. For several it is wide rather than narrow: no variable in [0, 1] has
-    a larger variance than one that is 0 or 1 with the same mean.
-
-    Raises:
-        ValueError: no task, or a share outside [0, 1].
-    """
-    if tasks < 1 or not 0 <= share <= 1:
-        raise ValueError(f"interval of {share} over {tasks} tasks: needs a share in [0, 1] of at least one")
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    middle = share + z * z / (2 * tasks)
-    half = z * math.sqrt(share * (1 - share) / tasks + z * z / (4 * tasks * tasks))
-    width = 1 + z * z / tasks
-    return max(0.0, (middle - half) / width), min(1.0, (middle + half) / width)
 
 
 def mcnemar(first_better: int, second_better: int) -> float:

@@ -21,6 +21,8 @@ _ALLOWED = {
     sqlite3.SQLITE_RECURSIVE,
 }
 
+_LONGEST = 64 << 20  # bytes of a text or blob that `query` may make: the reader's memory is not the asker's
+
 
 class ReadOnly:
     """Rows of a run in progress or finished. Threads may share it; they take turns.
@@ -84,6 +86,7 @@ class ReadOnly:
                 lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
             )
             connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
             return _dicts(connection.execute(sql, parameters), limit)
         except (sqlite3.Error, sqlite3.Warning) as error:
             code = getattr(error, "sqlite_errorcode", None)

@@ -6,28 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from memory.comparing import holm, mcnemar, over_seeds, paired, wilson
-
-
-def test_wilson_by_hand() -> None:
-    # 8 of 10: (0.8 + z^2/20 -+ z sqrt(0.016 + z^2/400)) / (1 + z^2/10), z = 1.959964
-    assert wilson(0.8, 10) == pytest.approx((0.4901625, 0.9433178), abs=1e-6)
-
-
-@given(st.integers(1, 500), st.data())
-def test_wilson_is_scipys_and_holds_the_share(tasks: int, data: st.DataObject) -> None:
-    right = data.draw(st.integers(0, tasks))
-    low, high = wilson(right / tasks, tasks)
-    theirs = stats.binomtest(right, tasks).proportion_ci(method="wilson")
-    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
-    assert 0 <= low <= right / tasks + 1e-12 and right / tasks - 1e-12 <= high <= 1
-    assert high > low  # nothing right is not sure to be nothing
-
-
-@pytest.mark.parametrize(("share", "tasks"), [(0.5, 0), (1.1, 4), (-0.1, 4)])
-def test_wilson_refuses_what_is_no_share(share: float, tasks: int) -> None:
-    with pytest.raises(ValueError, match="interval of"):
-        wilson(share, tasks)
+from memory.comparing import holm, mcnemar, over_seeds, paired
 
 
 def test_mcnemar_by_hand() -> None:

@@ -19,6 +19,7 @@ from memory import comparing
 from memory.reader import RunReader
 from memory.store import Store
 from protocols.errors import SettingError
+from protocols.intervals import wilson
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
@@ -87,7 +88,7 @@ def test_intervals_are_of_the_tasks(compared: Report, folder: Path) -> None:
         evaluation = reader.evaluations()[-1]
     accuracy = last["accuracy"]
     assert isinstance(accuracy, Share) and accuracy.mean == evaluation["accuracy"]
-    low, high = comparing.wilson(evaluation["accuracy"], len(last_results(folder / "two")))
+    low, high = wilson(evaluation["accuracy"], len(last_results(folder / "two")))
     assert (accuracy.low, accuracy.high) == (low, high)
 
 

@@ -161,3 +161,11 @@ def test_reinforcement_learning_shows_its_curves(tmp_path: Path, show: Show) -> 
     assert "measured by recipes" not in texts(app)
     table = next(frame.value for frame in app.dataframe if "loss_low" in frame.value)
     assert list(table["entropy"]) == [1.25, 1.25] and list(table["staleness"]) == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("asked", ["2", "99"])
+def test_the_address_puts_a_version_first(demo: Path, show: Show, asked: str) -> None:
+    page = show(demo, "learning", version=asked)
+    known = asked == "2"
+    assert (page.subheader[0].value == "Version 2") is known
+    assert ("This run has no such version." in texts(page)) is not known

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from demo_run import MARK, DemoRun, make_demo_run
+from pages import Show, texts
 from streamlit.testing.v1 import AppTest
 
 from memory.reader import RunReader
 from memory.store import Store
 
-APP = Path(__file__).resolve().parents[1] / "ui" / "app.py"
 PAGES = {"live": "Live", "space": "Task space", "episode": "Episode", "learning": "Learning"}
 
 
@@ -27,34 +27,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def show(monkeypatch: pytest.MonkeyPatch) -> Iterator["Show"]:
+def show(monkeypatch: pytest.MonkeyPatch) -> Iterator[Show]:
     yield Show(monkeypatch)
-
-
-class Show:
-    """Opens a page at an address; a page that raises fails the test."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._patch = monkeypatch
-        self._patch.setattr("sys.argv", ["app"])
-
-    def __call__(self, runs: Path, page: str, run: str | None = None, **address: str) -> AppTest:
-        self._patch.setenv("TASKSPACE_RUNS", str(runs))
-        app = AppTest.from_file(str(APP), default_timeout=60)
-        for name, value in {"page": page, "run": run, **address}.items():
-            if value is not None:
-                app.query_params[name] = value
-        app.run()
-        assert not app.exception, [error.value for error in app.exception]
-        assert not app.error
-        return app
-
-
-def texts(app: AppTest) -> str:
-    """Everything on the page that is plain text."""
-    parts = [element.value for kind in (app.text, app.code, app.caption, app.info) for element in kind]
-    parts += [frame.value.to_csv() for frame in app.dataframe]
-    return "\n".join(str(part) for part in parts)
 
 
 def attempt_ids(runs: Path, run: str, **filters: object) -> list[str]:

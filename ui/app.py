@@ -6,6 +6,7 @@ path (or `?page=`), `run`, `attempt`, `task` and the choices on a page are query
     ui/runs.py      which run, opened read-only           ui/safe.py     text that cannot do harm
     ui/queries.py   what is asked of it                   ui/blocks.py   parts that pages share
     ui/charts.py    figures from plain data               ui/views/      one file for each page
+    ui/player.py    replays: play, pause, move            ui/tokens.py   the one place that writes HTML
 """
 
 from pathlib import Path
@@ -24,7 +25,11 @@ PAGES = {
     "space": st.Page("views/space.py", title="Task space", icon=":material/hub:", url_path="space"),
     "episode": st.Page("views/episode.py", title="Episode", icon=":material/forum:", url_path="episode"),
     "learning": st.Page("views/learning.py", title="Learning", icon=":material/school:", url_path="learning"),
+    "compare": st.Page("views/compare.py", title="Compare", icon=":material/balance:", url_path="compare"),
+    "data": st.Page("views/data.py", title="Data", icon=":material/table:", url_path="data"),
+    "runs": st.Page("views/runs.py", title="Runs", icon=":material/folder_open:", url_path="runs"),
 }
+OF_MANY = ("compare", "runs")  # pages about the folder, whichever run is chosen
 
 
 def main() -> None:
@@ -34,16 +39,17 @@ def main() -> None:
     page = st.navigation(list(PAGES.values()))
     asked = st.query_params.get("page")
     if asked in PAGES:  # ?page=… on any path; the rest of the address stays
-        rest = {key: value for key, value in st.query_params.to_dict().items() if key != "page"}
+        rest = {key: st.query_params.get_all(key) for key in st.query_params if key != "page"}
         del st.query_params["page"]
         if PAGES[asked].url_path != page.url_path:
             st.switch_page(PAGES[asked], query_params=rest)
     found = runs.find_runs(runs.runs_dir())
     chosen = _choose(found)
-    if chosen is None:
+    if chosen is None and not (found and page.url_path in OF_MANY):
         _wait(found)
     else:
-        st.session_state["chosen run"] = (chosen, found[chosen])
+        if chosen is not None:
+            st.session_state["chosen run"] = (chosen, found[chosen])
         page.run()
 
 
@@ -58,6 +64,7 @@ def _choose(found: dict[str, Path]) -> str | None:
             index=names.index(asked) if asked in names else None,
             key=f"run picker {asked in names}",  # another widget, so that a run that comes up is taken
             placeholder="choose a run",
+            help="The run that was written to last stands first. Type to search; Runs lists them all.",
             on_change=_forget,
         )
     if name is not None:
@@ -68,7 +75,7 @@ def _choose(found: dict[str, Path]) -> str | None:
 
 def _forget() -> None:
     """Another run has other episodes and nodes."""
-    for name in ("attempt", "node"):
+    for name in ("attempt", "node", "replay"):
         st.query_params.pop(name, None)
 
 

@@ -23,6 +23,8 @@ from protocols.errors import StoreError, TaskspaceError
 T = TypeVar("T")
 DATABASE = "run.db"
 RUN_PARAM = "run"
+DEPTH = 3  # `exit-laptop/zwc/exit-seed1` lies deepest
+FOLDERS = 2_000  # looked into for runs, in case somebody names a folder of everything
 CHEAP_S = 0.3  # what takes less is made anew with every version
 
 
@@ -33,25 +35,52 @@ def runs_dir() -> Path:
 
 
 def find_runs(folder: Path) -> dict[str, Path]:
-    """Run folders by name, the one that was written to last first. The folder itself may be a run."""
+    """Run folders by name, the one that was written to last first. The folder itself may be a run.
+
+    Those of ladders lie in folders of their own, up to `DEPTH` below; their names are paths from the folder
+    (`sebench-laptop/closed-sft-seed1`).
+    """
     if (folder / DATABASE).exists():
         return {folder.resolve().name: folder}
-    try:
-        found = [path for path in folder.iterdir() if (path / DATABASE).exists()]
-    except OSError:
-        return {}
-    return {path.name: path for path in sorted(found, key=_written, reverse=True)}
-
-
-def _written(run: Path) -> float:
-    """Time of the last write: while a run goes on, it goes to the log beside the database."""
-    times = [0.0]
-    for name in (DATABASE, f"{DATABASE}-wal"):
+    found: dict[str, Path] = {}
+    waiting, looked = [(folder, "", 1)], 0
+    while waiting and looked < FOLDERS:
+        inside, prefix, depth = waiting.pop(0)
+        looked += 1
         try:
-            times.append((run / name).stat().st_mtime)
+            below = [entry.name for entry in os.scandir(inside) if entry.is_dir() and entry.name[0] != "."]
         except OSError:
             continue
-    return max(times)
+        for name in below:
+            path = inside / name
+            if (path / DATABASE).exists():
+                found[prefix + name] = path
+            elif depth < DEPTH:
+                waiting.append((path, f"{prefix}{name}/", depth + 1))
+    return dict(sorted(found.items(), key=lambda item: written(item[1]), reverse=True))
+
+
+def written(run: Path) -> float:
+    """Time of the last write: while a run goes on, it goes to the log beside the database."""
+    return max((status.st_mtime for status in _files(run)), default=0.0)
+
+
+def stamp(run: Path) -> tuple[float, ...]:
+    """Changes with every write to a run and whenever another one takes its place; costs no opening."""
+    return tuple(n for status in _files(run) for n in (status.st_ino, status.st_mtime, status.st_size))
+
+
+def _files(run: Path) -> list[os.stat_result]:
+    """The database and its log. An empty log counts for nothing: merely looking at a run makes one."""
+    found = []
+    for name in (DATABASE, f"{DATABASE}-wal"):
+        try:
+            status = (run / name).stat()
+        except OSError:
+            continue
+        if name == DATABASE or status.st_size:
+            found.append(status)
+    return found
 
 
 @contextmanager

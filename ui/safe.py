@@ -1,7 +1,8 @@
 """Make any text harmless to look at: what a model wrote is data, never markup and never a terminal.
 
 `show` is for widgets that print plain text (`st.text`, `st.code`, tables); `hover` is for Plotly, which
-reads a little HTML. Neither is for Markdown or HTML: no page hands data to those.
+reads a little HTML. Neither is for Markdown or HTML: no page hands data to those. `ui.tokens` alone writes
+HTML, of tags of ours with `markup` between them.
 Not covered: what a text says.
 """
 
@@ -72,6 +73,15 @@ def show(value: Any, max_line: int = MAX_LINE, max_text: int = MAX_TEXT) -> str:
     """Any value as text that is safe to print: clipped, then every unseen character made visible."""
     text = value if isinstance(value, str) else str(value)
     return reveal(clip(text, max_line, max_text)[0])
+
+
+def markup(text: str) -> str:
+    """A text as it may stand between two tags or in a quoted attribute of HTML that we write.
+
+    Unseen characters become visible escapes; whatever is no letter, digit or space becomes a number
+    (`&#60;`), so that nothing is left that HTML, Markdown or a template could read.
+    """
+    return "".join(c if c.isalnum() or c in " \n" else f"&#{ord(c)};" for c in reveal(text))
 
 
 def line(value: Any, width: int = 120) -> str:

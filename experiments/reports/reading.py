@@ -9,9 +9,9 @@ from experiments import audit as auditing
 from experiments import config, summary
 from memory.alerts import Alert, alerts, evidence
 from memory.codec import from_json
-from memory.comparing import wilson
 from memory.reader import RunReader
 from protocols.errors import TaskspaceError
+from protocols.intervals import wilson
 from protocols.settings import RunSettings
 
 #: Plays that are shown of one run.

@@ -129,6 +129,7 @@ def _outcome(categories: dict[str, int]) -> str:
 def learning() -> None:
     _, run = runs.chosen_run()
     seen = runs.snapshot("learning", run, _gather)
+    _one_version(seen["updates"])
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("Accuracy on held-out tasks")
@@ -153,6 +154,19 @@ def learning() -> None:
     if measured:
         st.subheader("Policy gradient")
         blocks.table(reversed(measured), _GRADIENT)
+
+
+def _one_version(updates: list[dict[str, Any]]) -> None:
+    """The update that the address asks for, first of all."""
+    asked = st.query_params.get("version")
+    if asked is None:
+        return
+    found = [row for row in updates if str(row["version"]) == asked]
+    st.subheader(f"Version {found[0]['version']}" if found else "A version")
+    if found:
+        blocks.table(map(_update, found), _UPDATES)
+    else:
+        blocks.calm("This run has no such version.", f"It has {len(updates)} updates; those are below.")
 
 
 def _knowledge() -> None:
