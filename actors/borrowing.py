@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 
 from actors.verifier import Judged, inject_noise
+from memory.bodies import require_tokens
+from memory.privacy import private
 from memory.reader import RunReader
 from protocols.errors import SettingError
 from protocols.records import Group, Purpose, Task, Verdict
@@ -68,8 +70,9 @@ def _source(settings: RunSettings) -> RunReader:
     if not (folder / "run.db").is_file():
         raise SettingError(f"curator.source={folder}: no run.db there; give the folder of a run")
     reader = RunReader(folder / "run.db")
+    require_tokens(reader)
     theirs = reader.config()
-    ours = settings.model_dump(mode="json")
+    ours = private(settings.model_dump(mode="json"))  # as stores keep them
     differing = [key for key in _SHARED if theirs[key] != ours[key]]
     differing += [f"zwc.{key}" for key in _SHARED_ZWC if theirs["zwc"][key] != ours["zwc"][key]]
     finished = sum(1 for row in reader.rounds() if row["finished"])

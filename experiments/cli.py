@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands import data, ladders, machine, runs, spaces
+from experiments.commands import data, exporting, ladders, machine, runs, spaces, stores
 from protocols.errors import TaskspaceError
 
 app = typer.Typer(
@@ -38,7 +38,11 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "grade": data.grade,
     "rows": data.rows,
     "obfuscate": data.obfuscate,
-    "export": data.export,
+    "export": exporting.export,
+    "import": exporting.import_,
+    "check": stores.check,
+    "merge": stores.merge,
+    "prune": stores.prune,
     "doctor": machine.doctor,
     "bench": machine.bench,
     "models": machine.models,

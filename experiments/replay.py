@@ -15,6 +15,7 @@ import msgspec
 from experiments import config
 from experiments.plaintext import one_line, visible
 from experiments.progress import counting
+from memory import bodies
 from memory.episodes import Episode
 from memory.reader import RunReader
 from protocols.errors import SettingError
@@ -131,7 +132,7 @@ def verify(run_dir: Path, rows: Sequence[dict[str, Any]], quiet: bool = False) -
     """Judge stored responses again; what differs is reported, nothing is changed.
 
     Attempts whose task never got a reference, and those that the sandbox itself failed on, have no reward
-    to compare and are counted as skipped.
+    to compare; they are counted as skipped, and so are those whose answers were pruned or lost.
 
     Raises:
         TaskspaceError: domain or sandbox cannot be set up.
@@ -140,7 +141,12 @@ def verify(run_dir: Path, rows: Sequence[dict[str, Any]], quiet: bool = False) -
     from protocols.domain import make_domain
     from protocols.records import Outcome, Program
 
-    judged = [row for row in rows if row["reward"] is not None]
+    gone = (bodies.PRUNED, bodies.LOST)
+    judged = [row for row in rows if row["reward"] is not None and row["response"] not in gone]
+    if rows and not judged and any(row["response"] in gone for row in rows):
+        raise SettingError(
+            f"replay {run_dir} --verify: the answers were pruned or lost; nothing to judge again"
+        )
     with RunReader(run_dir / "run.db") as reader:
         settings = config.resolve(reader.config())
         tasks = {task_id: reader.task(task_id) for task_id in {row["task_id"] for row in judged}}
@@ -170,7 +176,7 @@ def verification(result: dict[str, Any]) -> str:
     """What `verify` found, for people."""
     lines = [
         f"{result['verified']} verdicts run again, {len(result['differences'])} differ, "
-        f"{result['skipped']} without a reward skipped"
+        f"{result['skipped']} without a reward or an answer skipped"
     ]
     for d in result["differences"]:
         lines.append(f"  {d['attempt_id']}: stored {d['stored']}, now {d['now']} {one_line(d['detail'])}")
