@@ -5,7 +5,7 @@ Also what the makers share: which tables there are, in an order in which rows ma
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from protocols.errors import StoreError
@@ -42,6 +42,7 @@ def building(out: Path, option: str) -> Iterator[Path]:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StoreError(f"{option} {out}: something is there already; give a new or an empty folder")
+    made = not out.parent.exists()
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".unfinished-{out.name}-", dir=out.parent) as scratch:
@@ -51,3 +52,7 @@ def building(out: Path, option: str) -> Iterator[Path]:
             draft.rename(out)  # an empty folder gives way
     except OSError as error:
         raise StoreError(f"{option} {out}: {error.strerror}; choose another folder") from None
+    finally:
+        if made and not out.exists():
+            with suppress(OSError):  # something else is in it: then it stays
+                out.parent.rmdir()

@@ -182,7 +182,10 @@ def _messages(said: Any, role: str, where: str) -> list[Message]:
 
 
 def _key(line: Line) -> Any:
-    return line["info"].get("group_id") or (line.get("example_id"), line["prompt"])
+    """What lines of one group have in common."""
+    info = DEFAULTS | line["info"]
+    alike = ("round", "purpose", "step", "book", "policy_version")
+    return info.get("group_id") or (line.get("example_id"), line["prompt"], [info[name] for name in alike])
 
 
 def _group(members: list[tuple[int, Line]], info: Line, number: int, position: int) -> Played:

@@ -212,12 +212,13 @@ def _rows(folder: Path, name: str) -> Iterator[dict[str, Any]]:
         StoreError: the file is missing, damaged, or lacks a column.
     """
     names = ("attempts", "verdicts") if name == "attempts" else (name,)
+    for file in (folder / f"{one}.parquet" for one in names):
+        if not file.is_file():
+            raise StoreError(f"{file}: is missing; export the run again with --parquet")
     try:
         opened = [pq.ParquetFile(folder / f"{one}.parquet") for one in names]
         for parts in zip(*(file.iter_batches(ROWS) for file in opened), strict=True):
             yield {column: values for part in parts for column, values in part.to_pydict().items()}
-    except FileNotFoundError as error:
-        raise StoreError(f"{error.filename}: is missing; export the run again with --parquet") from None
     except (pa.ArrowException, OSError, ValueError) as error:
         words = " ".join(str(error).split())[:200]
         raise StoreError(f"{folder}/{name}.parquet: cannot be read ({words})") from None

@@ -133,7 +133,7 @@ def _described(source: sqlite3.Connection, path: Path) -> tuple[int, set[str]]:
         there = {name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.DatabaseError as error:
         raise StoreError(
-            f"{path}: its list of tables cannot be read ({error}), so that nothing can be saved; restore a copy"
+            f"{path}: its list of tables cannot be read ({error}), nor anything else; restore a copy"
         ) from None
     if not 0 < version <= len(schema.MIGRATIONS):
         version = len(schema.MIGRATIONS)
