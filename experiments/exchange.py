@@ -4,12 +4,14 @@ Every export is written whole or not at all, from one state of the run. What the
 `memory.parquet`, `memory.lines`, `memory.datasette`. Does not cover: weights (`experiments.export`).
 """
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 from experiments import config
 from memory.building import building
-from protocols.errors import StoreError
+from memory.reader import RunReader
+from protocols.errors import SettingError, StoreError
 
 
 def to_parquet(run: Path, out: Path) -> dict[str, Any]:
@@ -83,8 +85,15 @@ def load(source: Path, out: Path, overrides: list[str]) -> dict[str, Any]:
     settings = config.load("quickstart", overrides)
     with building(out, "--out") as draft:
         counts = importing.load(source, draft, settings.model_dump(mode="json"))
+        save_settings(draft)
         (draft / "run.lock").unlink(missing_ok=True)
     return {"run": str(out), "rows": counts}
+
+
+def save_settings(folder: Path) -> None:
+    """The settings of a store that was made, as runs have them beside it: `config.yaml`."""
+    with RunReader(folder) as reader, contextlib.suppress(SettingError):  # of another version: without
+        config.save(config.resolve(reader.config()), folder / "config.yaml")
 
 
 def new_folder(out: Path, runs_dir: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from experiments.exchange import save_settings
 from experiments.plaintext import one_line
 from memory import integrity
 from memory.building import building
@@ -63,6 +64,7 @@ def merge(several: Sequence[Path], out: Path) -> dict[str, Any]:
 
     with building(out, "--out") as draft:
         parts = merging.merge(several, draft)
+        save_settings(draft)
     return {"run": str(out), "merged": msgspec.to_builtins(parts)}
 
 

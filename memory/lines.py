@@ -281,7 +281,8 @@ def _attempt(line: Line, info: Line, group_id: str, index: int) -> tuple[Attempt
 
 def _exchanges(said: list[Message]) -> tuple[Exchange, ...]:
     """Answers, each with what was said since the one before."""
-    found, told = [], []
+    found: list[Exchange] = []
+    told: list[Message] = []
     for message in said:
         if message.role == "assistant":
             found.append(Exchange(told=tuple(told), response=message.content, tokens=0))

@@ -34,8 +34,10 @@ _SHARED = ("model", "domain")
 _SHARED_ZWC = ("module", "package", "seed")
 
 #: What makes two tasks the same.
-_SAME = ("domain", "split", "kind", "origin", "topics_json", "payload_json", "parent_id")
-_SAME += ("reference_json", "truth_agrees", "status")
+_SAME = (
+    *("domain", "split", "kind", "origin", "topics_json", "payload_json", "parent_id"),
+    *("reference_json", "truth_agrees", "status"),
+)
 _RENAMED = ("group_id", "attempt_id", "proposal_id", "parent_attempt_id", "start_id")
 _WITH_IDS = ("plan_json", "numbers_json")
 
@@ -157,7 +159,8 @@ def _add(connection: sqlite3.Connection, name: str) -> Part:
     def number(sql: str) -> int:
         return int(connection.execute(sql).fetchone()[0])
 
-    shifts = {"round": number(_NEXT_ROUND), "version": number(_NEXT_VERSION), "label": f"{name}:"}
+    first_round, first_version = number(_NEXT_ROUND), number(_NEXT_VERSION)
+    shifts = {"round": first_round, "version": first_version, "label": f"{name}:"}
     connection.execute("PRAGMA defer_foreign_keys = ON")
     connection.execute(
         "INSERT INTO texts (hash, body) SELECT hash, body FROM source.texts WHERE true"
@@ -180,8 +183,8 @@ def _add(connection: sqlite3.Connection, name: str) -> Part:
     connection.execute("DELETE FROM texts WHERE id NOT IN (" + _named_texts(connection) + ")")
     return Part(
         name=name,
-        first_round=shifts["round"],
-        first_version=shifts["version"],
+        first_round=first_round,
+        first_version=first_version,
         rounds=rows["rounds"],
         attempts=rows["attempts"],
         tasks=rows["tasks"],
