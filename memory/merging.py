@@ -68,7 +68,8 @@ def merge(runs: Sequence[Path], folder: Path) -> list[Part]:
     opening.new(path, {"config": to_json(configs[0]), "facts": "{}"}).close()
     parts = []
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)) as connection:
-        connection.execute("PRAGMA foreign_keys = ON")
+        # Checked at the end: with each text that goes, all rows would be searched for its name.
+        connection.execute("PRAGMA foreign_keys = OFF")
         for run, name in zip(runs, names):
             with opening.errors_of(run / "run.db"), _attached(connection, run, name):
                 parts.append(_add(connection, name))
@@ -78,6 +79,11 @@ def merge(runs: Sequence[Path], folder: Path) -> list[Part]:
         for key, value in (("facts", told), ("config", configs[0])):
             connection.execute("UPDATE run SET value_json = ? WHERE key = ?", [to_json(value), key])
         connection.commit()
+        lost = connection.execute("PRAGMA foreign_key_check").fetchone()
+        if lost:
+            raise StoreError(
+                f"merge: rows of {lost[0]} name rows of {lost[2]} that are not there; see `taskspace check`"
+            )
     return parts
 
 
@@ -97,6 +103,8 @@ def _agreeing(runs: Sequence[Path]) -> tuple[list[dict[str, Any]], list[dict[str
     configs, facts = [], []
     for run in runs:
         with RunReader(run) as reader:
+            if reader.rows("PRAGMA foreign_key_check"):
+                raise StoreError(f"merge: {run} is damaged; mend it first: taskspace check {run} --repair")
             configs.append(reader.config())
             facts.append(reader.facts())
     for run, theirs in zip(runs, configs):
@@ -161,7 +169,6 @@ def _add(connection: sqlite3.Connection, name: str) -> Part:
 
     first_round, first_version = number(_NEXT_ROUND), number(_NEXT_VERSION)
     shifts = {"round": first_round, "version": first_version, "label": f"{name}:"}
-    connection.execute("PRAGMA defer_foreign_keys = ON")
     connection.execute(
         "INSERT INTO texts (hash, body) SELECT hash, body FROM source.texts WHERE true"
         " ON CONFLICT (hash) DO NOTHING"

@@ -190,6 +190,11 @@ def _read_table(connection: sqlite3.Connection, folder: Path, name: str, table: 
     count = 0
     for rows in _rows(folder, name):
         for column in wanted:
+            if column not in rows or (column.endswith("_text") and None in rows[column]):
+                raise StoreError(
+                    f"{folder}/{name}.parquet: lacks {column}; it was exported by another version, or from a "
+                    "damaged run: see `taskspace check`"
+                )
             if column.endswith("_text"):
                 rows[column] = _kept(connection, rows[column])
             elif column in _LISTS:

@@ -72,6 +72,8 @@ def prune(run_dir: Path, before_round: int | None) -> dict[str, Any]:
         connection = store.db.conn
         connection.create_function("bodiless", 1, bodiless, deterministic=True)
         connection.create_function("text_hash", 1, text_hash, deterministic=True)
+        # Only texts go that no row names: with each of them, all rows would be searched for its name.
+        connection.execute("PRAGMA foreign_keys = OFF")
         with store.batch():
             mark, prompt = (_kept(store, body) for body in (PRUNED, prompt_of(PRUNED)))
             store.db.execute(_HISTORIES, [limit])

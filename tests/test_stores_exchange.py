@@ -203,6 +203,23 @@ def test_wrong_input_is_one_line(run, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_tables_that_lack_something_are_refused(run, tmp_path):
+    exchange.to_parquet(run, tmp_path / "tables")
+    file = tmp_path / "tables" / "groups.parquet"
+    pq.write_table(pq.read_table(file).drop_columns(["engine"]), file)
+    with pytest.raises(StoreError, match=r"groups\.parquet: lacks engine"):
+        exchange.load(tmp_path / "tables", tmp_path / "again", [])
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(StoreError, match=r"groups\.parquet: cannot be read"):
+        exchange.load(tmp_path / "tables", tmp_path / "again", [])
+    exchange.to_parquet(run, tmp_path / "more")
+    tasks = pq.read_table(tmp_path / "more" / "tasks.parquet")
+    pq.write_table(tasks.slice(1), tmp_path / "more" / "tasks.parquet")
+    with pytest.raises(StoreError, match="name rows of tasks that are not there"):
+        exchange.load(tmp_path / "more", tmp_path / "again", [])
+    assert not (tmp_path / "again").exists()
+
+
 def test_the_commands_go_round(run, tmp_path):
     done = taskspace(
         "export", run, "--jsonl", "e.jsonl", "--datasette", "looking", "--json", cwd=tmp_path

@@ -132,6 +132,12 @@ def test_a_merged_run_is_not_gone_on_with(merged, several, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_damaged_run_is_mended_first(run, several, tmp_path):
+    change(run, "UPDATE groups SET task_id = 'nobody' WHERE seq = 3")
+    assert "is damaged; mend it first" in refused("merge", several[1], run, "--out", "x", cwd=tmp_path)
+    assert not (tmp_path / "runs").exists()
+
+
 def test_the_command_tells_which_run_became_what(several, tmp_path):
     done = taskspace("merge", *several, "--out", "all", "--json", cwd=tmp_path)
     assert [part["rounds"] for part in json.loads(done.stdout)["merged"]] == [2, 2, 3]
