@@ -17,10 +17,12 @@ import msgspec
 
 from actors import selecting
 from actors.verifier import Judged, inject_noise
+from memory.bodies import require_tokens
 from memory.codec import from_json
+from memory.privacy import private
 from memory.reader import RunReader
 from memory.source_records import proposals_of
-from protocols.errors import SettingError
+from protocols.errors import SettingError, TaskspaceError
 from protocols.recipes import recipe
 from protocols.records import Decision, Group, Proposal, Purpose, Role, Task, Verdict
 from protocols.settings import RunSettings
@@ -179,8 +181,9 @@ def _source(settings: RunSettings, beside: Path) -> RunReader:
         raise SettingError(f"curator.source={named}: no run.db there; give the folder of a run")
     reader = RunReader(found[0] / "run.db")
     try:
+        require_tokens(reader)
         _require_fit(settings, reader, named)
-    except SettingError:
+    except TaskspaceError:
         reader.close()
         raise
     return reader
@@ -188,7 +191,7 @@ def _source(settings: RunSettings, beside: Path) -> RunReader:
 
 def _require_fit(settings: RunSettings, reader: RunReader, named: str) -> None:
     theirs = reader.config()
-    ours = settings.model_dump(mode="json")
+    ours = private(settings.model_dump(mode="json"))  # as stores keep them
     differing = [key for key in _SHARED if theirs[key] != ours[key]]
     differing += [f"zwc.{key}" for key in _SHARED_ZWC if theirs["zwc"][key] != ours["zwc"][key]]
     if differing:

@@ -16,7 +16,7 @@ from typing import Any
 from experiments import config
 from experiments.rounds import settings_of
 from experiments.runs import Prepared, require_lasting
-from memory import branching, checkpoints
+from memory import branching, checkpoints, frozen
 from memory.branches import checksum_until, origin_of
 from memory.buffer import StartBuffer
 from memory.reader import RunReader
@@ -70,9 +70,13 @@ def plan(source: Path, at: int, overrides: list[str], runs_dir: Path, name: str 
     Raises:
         SettingError: no such round, its learner state was pruned, a setting cannot change, or the name is
             taken.
-        StoreError: the database cannot be read.
+        StoreError: the database cannot be read, or was merged, imported, pruned or mended.
     """
     with RunReader(source / "run.db") as reader:
+        if kept := frozen.reasons(reader.facts()):
+            raise StoreError(
+                f"{source}: cannot be branched ({'; '.join(kept)}); branch the run it was made of"
+            )
         saved = source / "config.yaml"  # what a --resume settled, such as more rounds
         begun = config.resolve(reader.config())
         before = config.load_file(saved) if saved.is_file() else begun

@@ -16,6 +16,7 @@ import typer
 from experiments.commands import (
     branching,
     data,
+    exporting,
     ladders,
     machine,
     relearning,
@@ -23,6 +24,7 @@ from experiments.commands import (
     reports,
     runs,
     spaces,
+    stores,
     why,
 )
 from protocols.errors import TaskspaceError
@@ -53,7 +55,11 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "grade": data.grade,
     "rows": data.rows,
     "obfuscate": data.obfuscate,
-    "export": data.export,
+    "export": exporting.export,
+    "import": exporting.import_,
+    "check": stores.check,
+    "merge": stores.merge,
+    "prune": stores.prune,
     "doctor": machine.doctor,
     "bench": machine.bench,
     "models": machine.models,

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from memory.privacy import at_home
 from protocols.errors import SettingError
 from protocols.openai_settings import OpenAISettings
 from protocols.settings import RunSettings
@@ -113,7 +114,7 @@ def resolve(values: dict[str, Any]) -> RunSettings:
 
     Runs keep their settings: names that settings had when a run began are understood.
     """
-    values = _with_new_names(values)
+    values = at_home(_with_new_names(values))
     _refuse_unknown(values, RunSettings, "")
     try:
         return RunSettings.model_validate(values)

@@ -20,6 +20,7 @@ from experiments.progress import counting
 from experiments.rounds import settings_of
 from experiments.stored_weights import StoredWeights
 from experiments.token_differences import Compared, Sampled, compare, mean, parting
+from memory import bodies
 from memory.codec import pack_logprobs, unpack_logprobs
 from memory.reader import RunReader
 from protocols.errors import SettingError
@@ -112,7 +113,9 @@ def _possible(
             settings = settings_of(reader, round)
             fixed[round] = settings.curator.source, 0 if settings.engine.fixed_weights else None
         source, only = fixed[round]
-        if source and row["purpose"] == Purpose.COLLECT:
+        if bodies.gone(row["response"]):
+            left["their answers were pruned or lost: there is nothing to compare with"] += 1
+        elif source and row["purpose"] == Purpose.COLLECT:
             left[f"played by {source}, not here: generate them again there"] += 1
         elif only is not None and version != only:
             left[f"the engine serves version {only} only, they were played with version {version}"] += 1

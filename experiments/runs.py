@@ -99,6 +99,7 @@ def resume(run_dir: Path, preset: str | None, overrides: list[str]) -> Prepared:
         SettingError: settings differ.
         StoreError: the database is damaged, from a newer version, or in use.
     """
+    from memory import frozen
     from memory.opening import OlderSchemaError
     from memory.reader import RunReader
     from memory.store import Store
@@ -110,6 +111,8 @@ def resume(run_dir: Path, preset: str | None, overrides: list[str]) -> Prepared:
         Store.open(path).close()  # migrates it
         reader = RunReader(path)
     with reader:
+        if kept := frozen.reasons(reader.facts()):
+            raise StoreError(f"{run_dir}: cannot be gone on with ({'; '.join(kept)}); start a run of its own")
         begun = config.resolve(reader.config())
     saved = run_dir / "config.yaml"  # what an earlier --resume settled, such as more rounds
     stored = config.load_file(saved) if saved.is_file() else begun

@@ -2,8 +2,9 @@
 
     chosen episodes ─▶ groups ─▶ verifier (domain, sandbox) ─▶ reward, category, evidence beside the stored
 
-Injected noise is taken out of both sides. An attempt without a reward has nothing to compare: its task never
-got a reference, its prompt left no room, or the sandbox failed. Nothing is changed.
+Injected noise is taken out of both sides. Not compared is an attempt without a reward (its task never got
+a reference, its prompt left no room, or the sandbox failed), or one whose answer was pruned or lost. Nothing is
+changed.
 """
 
 import json
@@ -19,7 +20,9 @@ from experiments import summary
 from experiments.plaintext import one_line
 from experiments.progress import counting
 from experiments.rounds import settings_of
+from memory import bodies
 from memory.reader import RunReader
+from protocols.errors import SettingError
 from protocols.records import Group, Task, Verdict
 from protocols.settings import RunSettings
 
@@ -52,11 +55,17 @@ def verify(run_dir: Path, rows: Sequence[Row], quiet: bool = False) -> dict[str,
         `evidence_differs`: attempts whose reward and category are the same, and whose evidence is not.
 
     Raises:
+        SettingError: none of them has an answer any more.
         TaskspaceError: domain or sandbox cannot be set up.
     """
     from actors.verifier import Verifier
 
-    judged = [row for row in rows if row["reward"] is not None]
+    there = [row for row in rows if not bodies.gone(row["response"])]
+    if rows and not there:
+        raise SettingError(
+            f"replay {run_dir} --verify: the answers were pruned or lost; nothing to judge again"
+        )
+    judged = [row for row in there if row["reward"] is not None]
     found: list[Row] = []
     evidence: list[str] = []
     with (
@@ -93,7 +102,7 @@ def told(result: dict[str, Any]) -> str:
     """What `verify` found, for people."""
     lines = [
         f"{result['verified']} verdicts run again, {len(result['differences'])} differ, "
-        f"{result['skipped']} without a reward skipped"
+        f"{result['skipped']} without a reward or an answer skipped"
     ]
     for d in result["differences"][:SHOWN]:
         lines.append(f"  {d['attempt_id']}: stored {d['stored']}, now {d['now']} {one_line(d['detail'])}")

@@ -35,7 +35,7 @@ _WORDS = {
     sqlite3.SQLITE_BUSY: "another program keeps it locked; close that program, then go on with --resume",
     sqlite3.SQLITE_READONLY: "it may not be written to; check the permissions of the file and its folder",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that the folder exists and may be written to",
-    sqlite3.SQLITE_CORRUPT: "it is damaged; restore a copy, or save what is left with `sqlite3 .recover`",
+    sqlite3.SQLITE_CORRUPT: "it is damaged; restore a copy, or save the rest: `taskspace check --repair`",
     sqlite3.SQLITE_NOTADB: "it is not a database; name the run.db of a run folder",
 }
 
@@ -170,7 +170,7 @@ def read_only(path: Path) -> sqlite3.Connection:
 
     Raises:
         StoreError: no such file, or as `schema_version` says.
-        OlderSchemaError: it is readable once `taskspace run --resume` has migrated it.
+        OlderSchemaError: it is readable once `taskspace check --repair` or a resumed run has migrated it.
     """
     require_file(path)
     uri = path.resolve().as_uri()
@@ -193,7 +193,7 @@ def read_only(path: Path) -> sqlite3.Connection:
                 raise StoreError(f"{path}: holds no run yet; wait for its start, or start it again")
             raise OlderSchemaError(
                 f"{path}: schema version {version} is older than this taskspace's {len(MIGRATIONS)};"
-                " `taskspace run --resume` migrates it"
+                " `taskspace check --repair` migrates it"
             )
     except BaseException:
         connection.close()

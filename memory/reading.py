@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -57,6 +57,19 @@ class ReadOnly:
         """All rows of our own SQL as they come: for many of them, of few columns."""
         with self._turn, opening.errors_of(self.path):
             return self._connection.execute(sql, parameters).fetchall()
+
+    def parts(
+        self, sql: str, parameters: Parameters = (), size: int = 1000
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """The same in parts of at most `size` rows: for more than fits into memory. One thread only."""
+        with opening.errors_of(self.path):
+            cursor = self._connection.execute(sql, parameters)
+            while rows := cursor.fetchmany(size):
+                yield rows
+
+    def columns(self, table: str) -> dict[str, str]:
+        """Names of a table's columns with their types, in order."""
+        return dict(self.tuples("SELECT name, type FROM pragma_table_info(?)", [table]))
 
     def row(self, sql: str, parameters: Parameters = ()) -> dict[str, Any] | None:
         """The first row, or None."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from memory.buffer import BufferEntry
 from memory.codec import pack_ids, pack_logprobs, to_json, to_text
+from memory.privacy import private
 from protocols.credit import learnability
 from protocols.records import (
     Attempt,
@@ -108,7 +109,7 @@ def attempt_row(attempt: Attempt, verdict: Verdict, group_id: str, keep: Keep) -
         "seed": attempt.seed,
         "reward": verdict.reward,
         "category": verdict.category,
-        "infra_error": None if verdict.infra_error is None else to_text(verdict.infra_error),
+        "infra_error": None if verdict.infra_error is None else to_text(private(verdict.infra_error)),
         "flipped": verdict.flipped,
         "verdict_seconds": verdict.seconds,
         "evidence_json": to_json(verdict.evidence),

@@ -33,7 +33,8 @@ def _columns(letter: str, names: str) -> str:
 TASK = (
     _columns(
         "t",
-        "id domain split kind origin topics_json payload_json parent_id reference_json truth_agrees status",
+        "id domain split kind origin topics_json payload_json parent_id reference_json truth_agrees status"
+        " round",
     )
     + ", statement.body AS t_statement"
 )

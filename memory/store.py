@@ -23,6 +23,7 @@ from sqlite_utils import Database
 from memory import opening, rows
 from memory.buffer import BufferChanges
 from memory.codec import from_json, text_hash, to_json, to_text
+from memory.privacy import private
 from protocols.errors import StoreError
 from protocols.records import (
     Decision,
@@ -90,7 +91,8 @@ class Store:
         path = Path(path)
         lock = opening.FolderLock(path.parent)
         try:
-            connection = opening.new(path, {"config": to_json(config), "facts": to_json(facts)})
+            told = {"config": config, "facts": facts}
+            connection = opening.new(path, {key: to_json(private(value)) for key, value in told.items()})
         except BaseException:
             lock.release()
             raise
@@ -292,7 +294,7 @@ class Store:
 
     def save_facts(self, facts: dict[str, Any]) -> None:
         """Replace what the run is known to be played with: isolation layers, versions, engine."""
-        self._set("facts", facts)
+        self._set("facts", private(facts, self.path.parent))
 
     def save_buffer(self, changes: BufferChanges) -> None:
         """Make the stored buffer equal the one that these changes were taken from."""
@@ -317,7 +319,8 @@ class Store:
 
     def add_event(self, round: int, role: str, level: str, message: str) -> None:
         """Note one line for people watching. Levels: info, warning, error."""
-        row = {"round": round, "role": role, "level": level, "message": to_text(message)}
+        line = to_text(private(message, self.path.parent))
+        row = {"round": round, "role": role, "level": level, "message": line}
         with self.batch():
             self._insert("events", [{"at": time.time(), **row}])
 

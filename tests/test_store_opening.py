@@ -171,7 +171,7 @@ def test_an_older_database_is_migrated_by_the_writer_only(tmp_path, monkeypatch)
         store.add_tasks([a_task()])
     monkeypatch.setattr(opening, "MIGRATIONS", (*MIGRATIONS, "ALTER TABLE tasks ADD COLUMN note TEXT;"))
     older, newer = len(MIGRATIONS), len(MIGRATIONS) + 1
-    with pytest.raises(StoreError, match=rf"version {older} is older than .* {newer}; .*--resume"):
+    with pytest.raises(StoreError, match=rf"version {older} is older than .* {newer}; .*--repair"):
         RunReader(path)
     with Store.open(path) as store:
         assert store.db.execute("PRAGMA user_version").fetchone()[0] == newer

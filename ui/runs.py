@@ -101,7 +101,7 @@ def opened(run: Path) -> Iterator[RunReader]:
         raise StoreError(f"{path}: cannot be read now ({error}); look again in a moment") from error
     except sqlite3.DatabaseError as error:
         raise StoreError(
-            f"{path}: damaged ({error}); restore a copy, or save what is left with `sqlite3 FILE .recover`"
+            f"{path}: damaged ({error}); restore a copy, or save what is left with `taskspace check --repair`"
         ) from error
 
 

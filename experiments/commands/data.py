@@ -1,4 +1,4 @@
-"""Commands about data: tasks, grade, rows, obfuscate, export."""
+"""Commands about data: tasks, grade, rows, obfuscate."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands.runs import RUNS, JsonOption, QuietOption, RunsOption, SetOption
+from experiments.commands.runs import JsonOption, QuietOption, SetOption
 
 DocumentationOption = Annotated[
     Path | None,
@@ -161,25 +161,3 @@ def obfuscate(
             print(f"written: {out}/{package}/ and {out}/api_doc.jsonl")
     if proof.failures:
         raise typer.Exit(1)
-
-
-def export(
-    run: Annotated[Path, typer.Argument(help="A run folder, or the name of one.")],
-    model: Annotated[Path, typer.Option(metavar="FOLDER", help="Where to write to: a new or empty folder.")],
-    version: Annotated[int | None, typer.Option(min=0, help="The newest by default; 0 = as it came.")] = None,
-    runs: RunsOption = RUNS,
-    quiet: QuietOption = False,
-) -> None:
-    """Write a version of a run's weights as a whole Hugging Face folder, for transformers or vLLM.
-
-    Adapters are added to the model that they belong to.
-
-    \b
-    Examples:
-      taskspace export quickstart-1 --model build/taught
-      taskspace export runs/quickstart-1 --model build/first --version 1
-    """
-    from experiments import export as exporting
-
-    written = exporting.export(run, model, version, runs, quiet)
-    print(f"version {written} of {run} written to {model}")

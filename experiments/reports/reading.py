@@ -7,6 +7,7 @@ from typing import Any
 
 from experiments import audit as auditing
 from experiments import config, summary
+from memory import frozen
 from memory.alerts import Alert, alerts, evidence
 from memory.codec import from_json
 from memory.reader import RunReader
@@ -113,7 +114,7 @@ def read(run_dir: Path, name: str, *, audited: bool, episodes: int = EPISODES) -
             alerts=alerts(evidence(reader)),
             flipped=sum(row["flipped"] for row in categories),
             missing_weights=[u["version"] for u in updates if not (run_dir / u["path"]).exists()],
-            altered=[str(why) for why in reader.facts().get("not_resumable", [])],
+            altered=frozen.reasons(reader.facts()),
             episodes=_episodes(reader, episodes),
             audit=_audit(run_dir) if audited else "`taskspace audit` does it",
         )

@@ -1,0 +1,115 @@
+"""Run databases from files: Parquet tables as `memory.parquet` writes them, or episodes as lines.
+
+    tables      DIR/attempts.parquet and its neighbours: everything comes back as it was
+    episodes    DIR or FILE: .jsonl, .parquet or .arrow with prompt and completion (`memory.lines`)
+
+What is made can be looked at, counted and learned from. It cannot be gone on with, and says so: there are
+neither checkpoints nor, with lines, plans, decisions and updates.
+"""
+
+import json
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from memory import parquet
+from memory.codec import from_json, to_json
+from memory.frozen import frozen
+from memory.lines import Line, played
+from memory.store import Store
+from protocols.errors import StoreError
+
+ENDINGS = (".jsonl", ".parquet", ".arrow")
+_AT_ONCE = 64  # groups admitted together
+
+
+def load(source: Path, folder: Path, config: dict[str, Any]) -> dict[str, int]:
+    """Make `folder/run.db` of what is in `source`; returns how many rows of what there are.
+
+    Args:
+        folder: is there, and empty.
+        config: settings that episodes of other origin are taken to have been played with.
+
+    Raises:
+        StoreError: there is nothing to import, it is damaged, or a line cannot be used.
+    """
+    path = folder / "run.db"
+    if (source / "attempts.parquet").is_file():
+        counts = parquet.read(source, path)
+        with Store.open(path) as store:
+            facts = json.loads(_value(store, "facts") or "{}")
+            store.save_facts(frozen(facts, f"imported from {source.name}"))
+        return counts
+    files = _files(source)
+    facts = frozen({}, f"imported from {source.name}")
+    with Store.create(path, config, facts) as store, store.batch():
+        found = (
+            one
+            for file in files
+            for one in played(_lines(file), str(file.relative_to(source) if source.is_dir() else file.name))
+        )
+        for round, groups in groupby(found, key=lambda one: one.group.round):
+            _add(store, round, groups)
+        _settle(store, config)
+        return {
+            table: store.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("tasks", "groups", "attempts")
+        }
+
+
+def _files(source: Path) -> list[Path]:
+    if source.is_file():
+        found = [source] if source.suffix in ENDINGS else []
+    else:
+        found = sorted(path for path in source.rglob("*") if path.suffix in ENDINGS)
+        whole = [path for path in found if path.stem == parquet.EPISODES]
+        found = whole or found
+    if not found:
+        there = "a folder without" if source.is_dir() else "not one of" if source.exists() else "no"
+        raise StoreError(f"import {source}: {there} {', '.join(ENDINGS)}; name what `taskspace export` wrote")
+    return found
+
+
+def _lines(file: Path) -> Iterator[Line]:
+    if file.suffix != ".jsonl":
+        yield from parquet.episodes(file)
+        return
+    with file.open("rb") as stored:
+        for number, line in enumerate(stored, 1):
+            try:
+                if line.strip():
+                    yield from_json(line.decode())
+            except (ValueError, RecursionError) as error:
+                raise StoreError(f"{file.name} line {number}: broken JSON ({error}); correct it") from None
+
+
+def _add(store: Store, round: int, groups: Iterator[Any]) -> None:
+    """Admit groups that follow each other in a round, a few at a time."""
+    for first in groups:
+        part = [first, *(one for one, _ in zip(groups, range(_AT_ONCE - 1)))]
+        for one in part:
+            store.add_tasks([one.task], one.status, one.task_round)
+        store.admit_groups([(one.group, one.verdicts) for one in part])
+
+
+def _settle(store: Store, config: dict[str, Any]) -> None:
+    """What lines do not say: rounds as they were played, and nothing that names what did not come along."""
+    store.db.execute(
+        "UPDATE groups SET parent_attempt_id = NULL WHERE parent_attempt_id NOT IN (SELECT id FROM attempts)"
+    )
+    store.db.execute("UPDATE tasks SET parent_id = NULL WHERE parent_id NOT IN (SELECT id FROM tasks)")
+    rounds = store.db.execute(
+        "SELECT round, min(policy_version), json_group_array(id) FROM (SELECT * FROM groups"
+        " WHERE purpose = 'collect' ORDER BY round, position) GROUP BY round"
+    ).fetchall()
+    for round, version, ids in rounds:
+        store.begin_round(round, [{"group_id": id} for id in json.loads(ids)], version)
+        store.finish_round(round)
+    told = {**config, "rounds": max(1, len(rounds))}
+    store.db.execute("UPDATE run SET value_json = ? WHERE key = 'config'", [to_json(told)])
+
+
+def _value(store: Store, key: str) -> str | None:
+    found = store.db.execute("SELECT value_json FROM run WHERE key = ?", [key]).fetchone()
+    return None if found is None else str(found[0])
