@@ -2,9 +2,9 @@
 
     chosen episodes ─▶ groups ─▶ verifier (domain, sandbox) ─▶ reward, category, evidence beside the stored
 
-Injected noise is taken out of both sides. Not compared is an attempt without a reward (its task never got
-a reference, its prompt left no room, or the sandbox failed), or one whose answer was pruned or lost. Nothing is
-changed.
+Injected noise is taken out of both sides. Not compared is an attempt without a reward (its task never got a
+reference, its prompt left no room, or the sandbox failed), or one whose answer was pruned or lost. Nothing
+is changed.
 """
 
 import json

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -241,3 +243,13 @@ def test_what_is_wrong_is_one_line(folder: Path, tmp_path: Path) -> None:
     assert "did you mean hostile?" in refused("report", "hostil", *at, cwd=tmp_path)
     assert "is a folder" in refused("report", "one", *at, "--latex", tmp_path, cwd=tmp_path)
     assert "name one file" in refused("report", "one", *at, "--out", "a", "--markdown", "a", cwd=tmp_path)
+
+
+def test_no_path_of_this_machine_is_in_a_report(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "moved"
+    shutil.copytree(folder / "one", run)
+    with sqlite3.connect(run / "run.db") as db:
+        set_source = "UPDATE run SET value_json = json_set(value_json, '$.model.name', ?) WHERE key = 'config'"
+        db.execute(set_source, (f"{Path.home()}/models/mine",))
+    told = markdown.render(report.build([run]))
+    assert "mine" in told and str(Path.home()) not in told

@@ -7,6 +7,7 @@ import yaml
 
 from experiments.reports.document import Cell, Column, Section, Table, Text
 from experiments.reports.reading import RunData
+from memory.privacy import portable
 
 MOST_FINDINGS, MOST_EVENTS = 20, 5
 
@@ -155,11 +156,13 @@ def _facts(summary: dict[str, Any]) -> dict[str, str]:
 
 
 def settings(runs: Sequence[RunData]) -> Section:
-    """The resolved settings of each run, as its config.yaml has them."""
+    """The resolved settings of each run; of paths the last name only, as a report goes elsewhere."""
     texts = [
         Text(
             title=run.name,
-            body=yaml.safe_dump(run.settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+            body=yaml.safe_dump(
+                portable(run.settings.model_dump(mode="json")), sort_keys=False, allow_unicode=True
+            ),
             folded=len(runs) > 1,
         )
         for run in runs

@@ -10,6 +10,7 @@ from experiments import config, summary
 from memory import frozen
 from memory.alerts import Alert, alerts, evidence
 from memory.codec import from_json
+from memory.privacy import portable
 from memory.reader import RunReader
 from protocols.errors import TaskspaceError
 from protocols.intervals import wilson
@@ -92,9 +93,9 @@ def read(run_dir: Path, name: str, *, audited: bool, episodes: int = EPISODES) -
         return RunData(
             name=name,
             folder=run_dir,
-            summary=known,
+            summary=portable(known),
             settings=settings,
-            config=config.flat(settings),
+            config=portable(config.flat(settings)),
             evaluations=[row for row in reader.evaluations() if row["split"] == "test"],
             results=_results(reader),
             updates=updates,

@@ -9,6 +9,7 @@ from experiments.tracking import trackers
 from experiments.tracking.feeding import Feed
 from experiments.tracking.live import told
 from memory.opening import FolderLock
+from memory.privacy import portable
 from memory.reader import RunReader
 from protocols.errors import SettingError, TaskspaceError
 
@@ -42,7 +43,7 @@ def track(run_dir: Path, wanted: dict[str, Any], again: bool = False) -> dict[st
         try:
             done = own.rounds <= (reader.value("SELECT max(round) FROM rounds WHERE finished NOTNULL") or 0)
             return {
-                name: _send(Feed(name, run_dir, settings, config.flat(own), again), reader, done)
+                name: _send(Feed(name, run_dir, settings, portable(config.flat(own)), again), reader, done)
                 for name in settings.to
             }
         finally:

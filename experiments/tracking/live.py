@@ -12,6 +12,7 @@ from typing import Any
 
 from experiments import config
 from experiments.tracking.feeding import Feed
+from memory.privacy import portable
 from memory.reader import RunReader
 from protocols.errors import StoreError
 from protocols.settings import RunSettings
@@ -31,7 +32,7 @@ class LiveTracking:
 
     def __init__(self, settings: RunSettings, run_dir: Path, say: Callable[[str], None]) -> None:
         self._settings, self._run_dir, self._say = settings.tracking, run_dir, say
-        flat = config.flat(settings)
+        flat = portable(config.flat(settings))
         self._feeds = [Feed(name, run_dir, settings.tracking, flat) for name in settings.tracking.to]
         self._news = threading.Event()
         self._ending = threading.Event()
