@@ -110,6 +110,7 @@ def _told(reader: RunReader, grown: SpaceMap, chosen: str) -> dict[str, Any] | N
         "attempts": int(tasks.attempts[number]),
         "rate": float(tasks.rate[number]),
         "visits": int(tasks.visits[number]),
+        "round": int(tasks.round[number]),
         "lineage": [_task_step(grown, tasks, one) for one in grown.lineage(number)],
         "tree": queries.revisions(reader, task_id, _TREE),
         "below": queries_space.came_from(reader, chosen, _LISTED)
