@@ -127,7 +127,7 @@ def _task(grown: SpaceMap, made: Picture, told: dict[str, Any]) -> None:
     st.text(line(f"{task.origin.value} · {grown.statuses[number]} · round {told['round']}"))
     rate, attempts = told["rate"], told["attempts"]
     st.text(f"solved {rate:.0%} of {attempts:,} judged attempts" if attempts else "not tried yet")
-    st.text(f"started from {told['visits']:,} times")
+    st.text(f"groups that started from it: {told['visits']:,}")
     if made.level != "attempts":
         st.button(
             "Open its part of the space",
