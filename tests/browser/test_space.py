@@ -1,5 +1,6 @@
 """The task space in a real browser: it grows, is played, opens part by part, and no mark ever moves."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def test_the_growth_is_played_and_no_mark_moves(visitor: Visitor) -> None:
     wait_for("the newest round", over)
     wait_for("the button to play again", lambda: over() and "Play the growth" in visitor.words())
     assert len(seen) >= 3 and len(seen[-1]) > 2 * len(seen[0])
-    for before, after in zip(seen, seen[1:]):
+    for before, after in pairwise(seen):
         assert before.items() <= after.items()
     visitor.well()
     visitor.shoot("space-played", 1250)

@@ -3,6 +3,7 @@
 import time
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -45,7 +46,7 @@ def space() -> None:
     with side:
         way = _beside(run, grown, made, match, chosen)
     with picture:
-        _draw(grown, run, made, colour, way, view)
+        _draw(run, made, colour, way, view)
 
 
 def _controls(grown: SpaceMap) -> tuple[str, str | None, str | None]:
@@ -120,8 +121,8 @@ def _time(grown: SpaceMap) -> int:
         st.session_state[_PLAYING] = time.monotonic()
         _move(upto, last)
         if upto == last:
-            _play(last, first)
-            st.rerun()
+            del st.session_state[_PLAYING]
+            st.rerun()  # the page as a whole, at its usual pace
     st.session_state["space round"] = upto
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button(
@@ -156,7 +157,7 @@ def _play(last: int, first: int) -> None:
             _move(first, last)
 
 
-def _draw(grown: SpaceMap, run: Path, made: Picture, colour: str, way: list[int], view: tuple) -> None:  # type: ignore[type-arg]
+def _draw(run: Path, made: Picture, colour: str, way: list[int], view: tuple[Any, ...]) -> None:
     scope = view[0]
     of = "as of now" if view[1] == UNTIL_NOW else f"as of round {view[1]}"
     told = f"{made.tasks:,} tasks, {made.attempts:,} judged attempts, {of}{_form(made)}"
