@@ -17,13 +17,14 @@ from ui.safe import line
 PLAY_S = 1.0  # between two steps of the growth that is played
 PLAY_STEPS = 30  # from the first round to the newest
 _TOPICS = 2_000  # to choose from; more are found by searching
-_PLAYING, _RESTART = "space playing", "space restart"
+_PLAYING, _RESTART, _DRAWN = "space playing", "space restart", "space drawn"
 
 
 def space() -> None:
     _, run = runs.chosen_run()
     if st.session_state.pop(_RESTART, False):
         st.rerun()  # the page as a whole, whose pace changes
+    st.session_state[_DRAWN] = time.monotonic()
     grown = maps.current(run)
     if not grown.ids:
         st.caption("The space is empty: the run has no tasks yet.")
@@ -221,7 +222,16 @@ def _beside(run: Path, grown: SpaceMap, made: Picture, match: Match | None, chos
     return []
 
 
+@st.fragment(run_every=blocks.POLL_S)
+def watch() -> None:
+    """Draws again what the run has left behind. Apart from the picture, which is not sent while it stands."""
+    if time.monotonic() - st.session_state.get(_DRAWN, 0.0) < 0.8 * blocks.POLL_S:
+        return
+    if runs.behind(runs.chosen_run()[1], "space", "space picture"):
+        st.rerun()
+
+
 st.title("Task space")
-st.fragment(run_every=PLAY_S if st.session_state.get(_PLAYING) is not None else blocks.POLL_S)(
-    blocks.calmly(space)
-)()
+playing = st.session_state.get(_PLAYING) is not None
+st.fragment(run_every=PLAY_S if playing else None)(blocks.calmly(space))()
+watch()
