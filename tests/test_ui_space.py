@@ -141,7 +141,7 @@ def test_a_search_looks_at_tasks_answers_topics_and_verdicts(demo: RunReader) ->
     stored = {
         row["id"] for row in demo.episodes(limit=None, purpose="collect", search="zwc.kopado(values, 2)")
     }
-    assert answered.attempts.keys() == stored and answered.count == len(stored) > 3
+    assert answered.attempts.keys() == stored and answered.hits == len(stored) > 3
     verdict = search(None, "malformed")
     stored = {row["id"] for row in demo.episodes(limit=None, purpose="collect", category="malformed")}
     assert verdict.attempts.keys() == stored and not verdict.whole
@@ -158,7 +158,7 @@ def test_a_search_without_time_tells_how_far_it_came(
 ) -> None:
     monkeypatch.setattr(queries_space, "_CHUNK", 100)
     found = queries_space.search(demo, "values", None, seconds=0.0)
-    assert found is not None and found.searched == 100 < found.of and 0 < found.count <= 100
+    assert found is not None and found.searched == 100 < found.of and 0 < found.hits <= 100
 
 
 def test_what_a_search_did_not_find_is_faint(demo: RunReader, grown: SpaceMap) -> None:

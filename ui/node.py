@@ -42,10 +42,12 @@ def choose(node_id: str | None) -> None:
 def found(run: Path, grown: SpaceMap, match: Match) -> None:
     """What a search found; a row chosen becomes the chosen node."""
     st.subheader("Found", divider="gray")
-    st.text(f"{len(match.tasks):,} tasks, {match.count:,} attempts")
+    st.text(f"{len(match.tasks):,} tasks, {match.hits:,} attempts")
     if match.searched < match.of:
         st.caption(f"The newest {match.searched:,} of {match.of:,} attempts were searched.")
-    ids = list(match.attempts)[:_LISTED] or sorted(match.tasks & grown.number.keys(), key=grown.number.get)
+    ids = list(match.attempts)[:_LISTED] or sorted(
+        match.tasks & grown.number.keys(), key=lambda id: grown.number[id]
+    )
     ids = ids[:_LISTED]
     if not ids:
         st.caption("Nothing matches. Leave out a word, or take another verdict or topic.")

@@ -82,7 +82,7 @@ class Match(NamedTuple):
     tasks: frozenset[str]  # that match, or an attempt on which does
     whole: frozenset[str]  # tasks whose attempts all match, because they do
     attempts: dict[str, str]  # that match, newest first, and their tasks; some of very many
-    count: int  # of attempts that match
+    hits: int  # attempts that match
     searched: int  # attempts that were looked at
     of: int  # attempts that there are
 
