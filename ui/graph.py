@@ -171,6 +171,8 @@ def _marks(
         text=[picture.text[number] for number in shown],
         hovertemplate="%{text}<extra></extra>",
         marker=marker,
+        selected={"marker": {"color": theme.YELLOW, "size": 22, "opacity": 1}},
+        unselected={"marker": {"opacity": opacity}},
     )
 
 

@@ -87,10 +87,13 @@ def test_a_large_space_opens_part_by_part(visitor: Visitor, runs: Path) -> None:
     wait_for("the part in the address", lambda: "part=" in visitor.driver.current_url)
     wait_for("its tasks", lambda: any(name.startswith("task ") for name in marks(visitor)))
     assert "about topic" in visitor.words()
+    visitor.driver.execute_script("document.querySelector('.js-plotly-plot').kept = true")
     click(visitor, "task")
     wait_for("the task in the address", lambda: "node=" in visitor.driver.current_url)
     wait_for("its revision tree", lambda: "Revision tree" in visitor.words())
     visitor.well()
+    # The same figure, as it was moved to, and not a new one.
+    assert visitor.driver.execute_script("return document.querySelector('.js-plotly-plot').kept === true")
     visitor.shoot("space-part", 1500)
     visitor.driver.get(visitor.driver.current_url)  # the address alone brings the same view back
     visitor.settle("Task space")

@@ -18,6 +18,7 @@ PLAY_S = 1.0  # between two steps of the growth that is played
 PLAY_STEPS = 30  # from the first round to the newest
 _TOPICS = 2_000  # to choose from; more are found by searching
 _PLAYING, _RESTART, _DRAWN = "space playing", "space restart", "space drawn"
+_PICKED = "space picked"  # the node that was chosen by clicking on its mark
 
 
 def space() -> None:
@@ -164,11 +165,17 @@ def _draw(run: Path, made: Picture, colour: str, way: list[int], view: tuple[Any
     told = f"{made.tasks:,} tasks, {made.attempts:,} judged attempts, {of}{_form(made)}"
     st.caption(f"{told} Colour: {graph.COLOURS[colour]}.")
     name = f"space {scope.topic} {scope.patch}"
+    # Streamlit makes a figure that changed anew, and the view it was moved to is gone. What was clicked on
+    # the figure shows by itself, so it need not change, unless the way to another mark is drawn in it.
+    same, drawn = (*view, colour, id(made)), st.session_state.get("space way")
+    if drawn == (same, []) and st.session_state.get(_PICKED) == st.query_params.get("node"):
+        way = []
+    st.session_state["space way"] = (same, way)
     figure = runs.snapshot(
         "space figure",
         run,
         lambda _: graph.figure(made, colour, way, name),
-        key=(*view, colour, tuple(way), id(made)),
+        key=(*same, tuple(way)),
     )
     key = f"picture of {name}"
     st.plotly_chart(
@@ -202,7 +209,7 @@ def _pick(key: str) -> None:
         elif kind == "topic":
             _open(topic=name)
         elif name:
-            st.query_params["node"] = name
+            st.query_params["node"] = st.session_state[_PICKED] = name
         return
 
 
