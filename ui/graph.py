@@ -110,6 +110,7 @@ def _labels(made: go.Figure, picture: Picture) -> None:
         mode="text",
         textposition="top center",
         textfont={"size": 11, "color": theme.GREY},
+        unselected={"textfont": {"color": theme.GREY}},  # a mark that is chosen leaves names as they are
         hoverinfo="skip",
         showlegend=False,
     )
