@@ -33,23 +33,33 @@ class Layout:
         self._patch_count = 0
         self._attempts: dict[str, int] = {}  # task -> attempts placed
 
-    def add_task(self, task_id: str, topic: str) -> None:
+    def add_task(self, task_id: str, topic: str) -> int:
+        """Returns the number of its patch; patches lie at `patch_place`."""
         number, taken = self._patches.get(topic, (-1, PATCH))
         if taken == PATCH:
             number, taken = self._patch_count, 0
             self._patch_count += 1
         self._patches[topic] = (number, taken + 1)
-        self.positions[task_id] = _moved(sunflower(number, PATCH_SPACING), sunflower(taken))
+        self.positions[task_id] = _moved(patch_place(number), sunflower(taken))
+        return number
 
     def add_attempt(self, attempt_id: str, task_id: str) -> None:
         count = self._attempts.get(task_id, 0)
         self._attempts[task_id] = count + 1
-        # From a third of the reach outwards, closer to REACH with every attempt and never beyond.
-        radius = REACH * (1 - (2 / 3) / math.sqrt(1 + count / 8))
-        angle = count * GOLDEN_ANGLE
-        self.positions[attempt_id] = _moved(
-            self.positions[task_id], (radius * math.cos(angle), radius * math.sin(angle))
-        )
+        self.positions[attempt_id] = attempt_place(self.positions[task_id], count)
+
+
+def attempt_place(task: Position, count: int) -> Position:
+    """Of the attempt on a task there that has `count` before it."""
+    # From a third of the reach outwards, closer to REACH with every attempt and never beyond.
+    radius = REACH * (1 - (2 / 3) / math.sqrt(1 + count / 8))
+    angle = count * GOLDEN_ANGLE
+    return _moved(task, (radius * math.cos(angle), radius * math.sin(angle)))
+
+
+def patch_place(number: int) -> Position:
+    """The middle of a patch."""
+    return sunflower(number, PATCH_SPACING)
 
 
 def sunflower(index: int, spacing: float = 1.0) -> Position:

@@ -59,6 +59,17 @@ def buffer(reader: "ReadOnly") -> dict[str, Row]:
     return {start_id: tuple(rest) for start_id, *rest in reader.tuples(_BUFFER)}
 
 
+def counters(reader: "ReadOnly", after: int, last: int) -> Iterator[list[Row]]:
+    """What collected groups carry, after one `seq` and up to another, in parts.
+
+    Columns: seq, task, round, policy version, step, whether it goes on from an attempt, attempts, verified,
+    infrastructure errors, learnability.
+    """
+    while rows := reader.tuples(_COUNTERS, [after, last, CHUNK]):
+        yield rows
+        after = rows[-1][0]
+
+
 @contextmanager
 def no_collection() -> Iterator[None]:
     """Millions of new objects, none of them garbage: to look for cycles among them all the time is waste."""
@@ -85,6 +96,10 @@ _ATTEMPTS = """WITH some AS MATERIALIZED (
 SELECT some.seq, some.task_id, some.step, some.parent_attempt_id, some.round, some.policy_version,
   some.start_id, some.turn, a.id, a.idx, a.reward, a.category, a.infra_error IS NOT NULL
 FROM some JOIN attempts a ON a.group_id = some.id ORDER BY some.seq, a.idx"""
+
+_COUNTERS = """SELECT seq, task_id, round, policy_version, step, parent_attempt_id IS NOT NULL, attempts,
+  verified, infra_errors, learnability
+FROM groups WHERE seq > ? AND seq <= ? AND purpose = 'collect' ORDER BY seq LIMIT ?"""
 
 _BUFFER = """SELECT start_id,
   ifnull(json_extract(start_json, '$.history[#-1].attempt_id'), json_extract(start_json, '$.task_id')),

@@ -249,7 +249,9 @@ def test_no_path_of_this_machine_is_in_a_report(folder: Path, tmp_path: Path) ->
     run = tmp_path / "moved"
     shutil.copytree(folder / "one", run)
     with sqlite3.connect(run / "run.db") as db:
-        set_source = "UPDATE run SET value_json = json_set(value_json, '$.model.name', ?) WHERE key = 'config'"
+        set_source = (
+            "UPDATE run SET value_json = json_set(value_json, '$.model.name', ?) WHERE key = 'config'"
+        )
         db.execute(set_source, (f"{Path.home()}/models/mine",))
     told = markdown.render(report.build([run]))
     assert "mine" in told and str(Path.home()) not in told

@@ -11,12 +11,14 @@ import pytest
 from demo_run import MARK, DemoRun, make_demo_run
 
 from memory.reader import RunReader
+from memory.space_map import SpaceMap
 from ui import (
     charts,
     charts_learning,
     charts_live,
     graph,
     knowledge,
+    marks,
     queries,
     queries_learning,
     queries_live,
@@ -42,7 +44,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunReader]:
 
 def figures(reader: RunReader) -> dict[str, go.Figure]:
     evaluations = reader.evaluations()
-    space = reader.space()
+    space = SpaceMap().catch_up(reader)
+    picture = marks.draw(space, reader, marks.Scope())
     attempt = reader.attempt(reader.episodes(limit=1, purpose="collect")[0]["id"])
     tree = queries.revisions(reader, attempt.task.id)
     made = {
@@ -63,7 +66,7 @@ def figures(reader: RunReader) -> dict[str, go.Figure]:
         "tree": charts.revision_tree(tree, attempt.attempt.id),
     }
     for colour in graph.COLOURS:
-        made[f"space by {colour}"] = graph.figure(space, colour, attempt.attempt.id)[0]
+        made[f"space by {colour}"] = graph.figure(picture, colour, [0, len(picture.marks) - 1])
     return made
 
 
@@ -127,29 +130,6 @@ def test_the_tree_draws_every_attempt_of_the_task_once(demo: RunReader) -> None:
             assert depth[row["id"]] == depth[row["parent"]] + 1
         else:
             assert depth[row["id"]] == 1
-
-
-def test_the_space_draws_tasks_and_attempts_where_the_layout_puts_them(demo: RunReader) -> None:
-    space = demo.space()
-    made, summarised = graph.figure(space, "step")
-    drawn = {
-        name: (x, y)
-        for trace in made.data
-        if trace.customdata is not None
-        for name, x, y in zip(trace.customdata, trace.x, trace.y)
-    }
-    wanted = {name for name, node in space.nodes() if node.get("split") != "test"}
-    assert not summarised and set(drawn) == wanted
-    assert all(drawn[name] == tuple(space.layout()[name]) for name in drawn)
-
-
-def test_a_large_space_is_summarised(demo: RunReader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graph, "MARKS", 100)
-    space = demo.space()
-    made, summarised = graph.figure(space, "solve rate")
-    marks = [name for trace in made.data if trace.customdata is not None for name in trace.customdata]
-    assert summarised and all(space.graph.nodes[name]["kind"] == "task" for name in marks)
-    assert sum(len(trace.x) for trace in made.data) < space.graph.number_of_nodes()
 
 
 def test_places_stay_while_a_run_grows(tmp_path: Path) -> None:

@@ -154,7 +154,9 @@ def test_episodes_are_filtered_by_the_address(demo: Path, show: Show) -> None:
     assert "No episode matches." in texts(app)
 
 
-@pytest.mark.parametrize("colour", ["solve rate", "learnability", "origin", "step", "round"])
+@pytest.mark.parametrize(
+    "colour", ["solve rate", "learnability", "origin", "step", "round", "policy version"]
+)
 def test_the_space_is_restored_from_its_address(demo: Path, show: Show, colour: str) -> None:
     chosen = attempt_ids(demo, "demo", step="improve")[0]
     app = show(demo, "space", "demo", colour=colour, node=chosen)

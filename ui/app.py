@@ -75,7 +75,7 @@ def _choose(found: dict[str, Path]) -> str | None:
 
 def _forget() -> None:
     """Another run has other episodes and nodes."""
-    for name in ("attempt", "node", "replay"):
+    for name in ("attempt", "node", "replay", "topic", "part", "upto"):
         st.query_params.pop(name, None)
 
 

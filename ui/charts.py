@@ -238,7 +238,8 @@ def logprobs(values: Sequence[float], ids: Sequence[int]) -> go.Figure:
 def revision_tree(rows: Rows, current: str) -> go.Figure:
     """A task's attempts from left (first answers) to right (revisions of revisions).
 
-    Points carry the attempt's id as `customdata`.
+    Points carry the attempt's id as `customdata`. Lines say where a revision earned more than what it
+    revises, or less.
     """
     children: dict[str | None, list[str]] = {}
     by_id = {row["id"]: row for row in rows}
@@ -258,24 +259,31 @@ def revision_tree(rows: Rows, current: str) -> go.Figure:
         else:
             at[node] = (depth, float(leaves))
             leaves += 1
-    lines_x, lines_y = [], []
+    lines: dict[str, list[tuple[Any, Any]]] = {"": [], "improvement": [], "regression": []}
     for parent, below in children.items():
         for child in below:
-            lines_x += [at[parent][0], at[child][0], None]
-            lines_y += [at[parent][1], at[child][1], None]
+            lines[change(by_id.get(parent or ""), by_id[child])] += [at[parent], at[child], (None, None)]
     ids = list(by_id)
     colours = [
         theme.UNKNOWN if row["reward"] is None else theme.GOOD if row["reward"] >= 1 else theme.BAD
         for row in rows
     ]
     figure = go.Figure()
-    figure.add_scatter(
-        x=lines_x, y=lines_y, mode="lines", line={"color": theme.GREY, "width": 1}, hoverinfo="skip"
-    )
+    for kind, points in lines.items():
+        figure.add_scatter(
+            x=[x for x, _ in points],
+            y=[y for _, y in points],
+            mode="lines",
+            line=_CHANGES[kind],
+            name=kind,
+            showlegend=bool(kind and points),
+            hoverinfo="skip",
+        )
     figure.add_scatter(
         x=[at[None][0]],
         y=[at[None][1]],
         mode="markers",
+        showlegend=False,
         marker={"symbol": "square", "size": 14, "color": theme.BLUE},
         hovertemplate="the task<extra></extra>",
     )
@@ -290,6 +298,7 @@ def revision_tree(rows: Rows, current: str) -> go.Figure:
             for row in rows
         ],
         hovertemplate="%{text}<extra></extra>",
+        showlegend=False,
         marker={
             "color": colours,
             "size": [17 if name == current else 11 for name in ids],
@@ -297,7 +306,23 @@ def revision_tree(rows: Rows, current: str) -> go.Figure:
             "line": {"width": [3 if name == current else 0 for name in ids], "color": theme.YELLOW},
         },
     )
-    theme.style(figure, min(max(180, 60 + 16 * leaves), 520), showlegend=False)
+    theme.style(figure, min(max(180, 60 + 16 * leaves), 520))
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, autorange="reversed")
     return figure
+
+
+_CHANGES = {
+    "": {"color": theme.GREY, "width": 1},
+    "improvement": {"color": theme.GOOD, "width": 2.5},
+    "regression": {"color": theme.BAD, "width": 2.5, "dash": "dot"},
+}
+
+
+def change(before: dict[str, Any] | None, after: dict[str, Any]) -> str:
+    """What a revision did to the reward: "improvement", "regression", or "" (nothing, or not known)."""
+    if before is None or before["reward"] is None or after["reward"] is None:
+        return ""
+    if after["reward"] == before["reward"]:
+        return ""
+    return "improvement" if after["reward"] > before["reward"] else "regression"

@@ -137,6 +137,17 @@ def snapshot(slot: str, run: Path, make: Callable[[RunReader], T], key: Any = No
         return made
 
 
+def behind(run: Path, *slots: str) -> bool:
+    """Whether the run has gone on since `snapshot` made what is kept in these slots, or cannot be read."""
+    try:
+        with opened(run) as reader:
+            now = ((run / DATABASE).stat().st_ino, reader.version())
+    except (TaskspaceError, OSError):
+        return True
+    kept = [st.session_state.get(f"snapshot of {slot}") for slot in slots]
+    return any(one is not None and (one["of"][1], one["version"]) != now for one in kept)
+
+
 def chosen_run() -> tuple[str, Path]:
     """Name and folder of the run that the sidebar shows.
 

@@ -65,16 +65,17 @@ Judged = tuple[Group, list[Verdict]]
 class Player:
     """Makes tasks and judged groups by dice, deterministic by seed."""
 
-    def __init__(self, seed: int, first: int = 0) -> None:
+    def __init__(self, seed: int, first: int = 0, tasks: int = TASKS, per_round: int = 128) -> None:
         self._rng = rng_of("space benchmark", seed, first)
         self._number = first
         self._open: list[tuple[Start, Attempt, int]] = []  # start, its answer, self-iteration steps behind it
-        self.tasks = [_task(number) for number in range(TASKS)]
+        self._per_round = per_round  # groups
+        self.tasks = [_task(number) for number in range(tasks)]
 
     def groups(self, count: int) -> Iterator[Judged]:
         for _ in range(count):
             start, depth = self._start()
-            judged = _judged(start, self._number, self._rng)
+            judged = _judged(start, self._number, self._rng, self._per_round)
             self._number += 1
             for attempt in judged[0].attempts:
                 place = self._rng.randrange(OPEN)
@@ -110,7 +111,7 @@ def _task(number: int) -> Task:
     )
 
 
-def _judged(start: Start, number: int, rng: random.Random) -> Judged:
+def _judged(start: Start, number: int, rng: random.Random, per_round: int) -> Judged:
     group_id = digest("group", number)
     attempts = tuple(
         Attempt(
@@ -128,13 +129,13 @@ def _judged(start: Start, number: int, rng: random.Random) -> Judged:
     )
     group = Group(
         id=group_id,
-        round=1 + number // 128,
-        position=number % 128,
+        round=1 + number // per_round,
+        position=number % per_round,
         purpose=Purpose.COLLECT,
         start=start,
         prompt=Prompt(messages=(Message(role="user", content=start.task_id),)),
         prompt_tokens=16,
-        policy_version=number // 128,
+        policy_version=number // per_round,
         engine="scripted",
         attempts=attempts,
         seconds=1.0,

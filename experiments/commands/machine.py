@@ -22,6 +22,7 @@ BENCHMARKS = (
     "ahead",
     "rollout",
     "scaling",
+    "ui",
 )
 SIZED = ("store", "space")  # by attempts
 
@@ -53,6 +54,12 @@ def bench(
     attempts: Annotated[
         int | None, typer.Option(min=1000, help="How many attempts to measure with, for store and space.")
     ] = None,
+    sizes: Annotated[
+        str | None, typer.Option(help="For ui: attempts of each store, e.g. 1000,100000.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.0, help="For ui: how long memory is watched, e.g. 60.")
+    ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -63,6 +70,7 @@ def bench(
       taskspace bench sandbox
       taskspace bench store --json
       taskspace bench space --attempts 100000
+      taskspace bench ui --sizes 1000,100000 --minutes 60
     """
     from protocols.errors import SettingError
 
@@ -71,7 +79,10 @@ def bench(
         raise SettingError(f"bench {name}: unknown; choose one of {', '.join(BENCHMARKS)}, all")
     if attempts is not None and name not in SIZED:
         raise SettingError(f"--attempts: only {' and '.join(SIZED)} go by attempts; leave it out for {name}")
-    sized = {} if attempts is None else {"attempts": attempts}
+    if (sizes is not None or minutes is not None) and name != "ui":
+        raise SettingError(f"--sizes, --minutes: only for ui; leave them out for {name}")
+    sized: dict[str, Any] = {"attempts": attempts, "sizes": _sizes(sizes), "minutes": minutes}
+    sized = {option: value for option, value in sized.items() if value is not None}
     results: dict[str, dict[str, Any]] = {}
     for one in chosen:
         module = importlib.import_module(f"experiments.benchmarks.{one}")
@@ -89,12 +100,33 @@ def bench(
         raise typer.Exit(1)
 
 
+def _sizes(text: str | None) -> tuple[int, ...] | None:
+    from protocols.errors import SettingError
+
+    if text is None:
+        return None
+    parts = [part.strip().replace("_", "") for part in text.split(",")]
+    if not all(part.isdecimal() and 1000 <= int(part) <= 10**8 for part in parts):
+        raise SettingError(f"--sizes {text}: not numbers of attempts from 1000 on; write e.g. 1000,100000")
+    return tuple(int(part) for part in parts)
+
+
 def _all_that_run_here() -> tuple[str, ...]:
-    """All of them; the one that needs vLLM only where it is installed."""
-    if importlib.util.find_spec("vllm") is not None:
-        return BENCHMARKS
-    print("bench: rollout is left out, vLLM is not installed", file=sys.stderr)
-    return tuple(one for one in BENCHMARKS if one != "rollout")
+    """All of them; those that need vLLM or a browser only where these are installed."""
+    missing = {
+        "rollout": None if importlib.util.find_spec("vllm") else "vLLM is not installed",
+        "ui": _no_browser(),
+    }
+    for one, reason in missing.items():
+        if reason is not None:
+            print(f"bench: {one} is left out, {reason}", file=sys.stderr)
+    return tuple(one for one in BENCHMARKS if missing.get(one) is None)
+
+
+def _no_browser() -> str | None:
+    from experiments.benchmarks.ui_browser import missing
+
+    return missing()
 
 
 def models(

@@ -1,30 +1,58 @@
 """Task space: all revision trees of the run in one picture; a mark chosen shows what it stands for."""
 
+import time
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from memory.space import TaskSpace
-from ui import blocks, graph, runs
+from memory.space_map import UNTIL_NOW, SpaceMap
+from protocols.verdicts import CATEGORIES
+from ui import blocks, graph, maps, marks, node, queries_space, runs
+from ui.marks import Picture, Scope
+from ui.queries_space import Match
 from ui.safe import line
 
-_WAY = {
-    "what": st.column_config.TextColumn("what", width=65),
-    "how": st.column_config.TextColumn("step", width=70),
-    "round": st.column_config.NumberColumn("round", width=50),
-    "verdict": "verdict",
-}
+PLAY_S = 1.0  # between two steps of the growth that is played
+PLAY_STEPS = 30  # from the first round to the newest
+_TOPICS = 2_000  # to choose from; more are found by searching
+_PLAYING, _RESTART, _DRAWN = "space playing", "space restart", "space drawn"
+_PICKED = "space picked"  # the node that was chosen by clicking on its mark
 
 
-_PICTURE = "space picture"
-
-
-@st.fragment(run_every=blocks.POLL_S)
-@blocks.calmly
 def space() -> None:
     _, run = runs.chosen_run()
-    grown: TaskSpace = runs.snapshot("space", run, lambda reader: reader.space())
+    if st.session_state.pop(_RESTART, False):
+        st.rerun()  # the page as a whole, whose pace changes
+    st.session_state[_DRAWN] = time.monotonic()
+    grown = maps.current(run)
+    if not grown.ids:
+        st.caption("The space is empty: the run has no tasks yet.")
+        return
+    colour, find, category = _controls(grown)
+    scope = _scope(grown)
+    upto = _time(grown)
+    match: Match | None = runs.snapshot(
+        "space match",
+        run,
+        lambda reader: queries_space.search(reader, find, category),
+        key=(find, category),
+    )
+    view = (scope, upto, find, category)
+    made: Picture = runs.snapshot(
+        "space picture", run, lambda reader: marks.draw(grown, reader, scope, upto, match), key=view
+    )
+    chosen = st.query_params.get("node")
+    picture, side = st.columns([5, 2], gap="medium")
+    with side:
+        way = _beside(run, grown, made, match, chosen)
+    with picture:
+        _draw(run, made, colour, way, view)
+
+
+def _controls(grown: SpaceMap) -> tuple[str, str | None, str | None]:
+    """What to colour by, what to search for, which verdict. The topic is part of the scope."""
     colour = st.segmented_control(
         "Colour by",
         list(graph.COLOURS),
@@ -33,95 +61,184 @@ def space() -> None:
         key="colour",
         bind="query-params",
     )
-    colour = colour or "solve rate"
-    chosen = st.query_params.get("node")
-    picture, side = st.columns([5, 2], gap="medium")
-    with picture:
-        made, summarised = runs.snapshot(
-            "picture", run, lambda _: graph.figure(grown, colour, chosen), key=(colour, chosen)
+    with st.container(horizontal=True):
+        find = st.text_input("Find in tasks and answers", key="find", bind="query-params", max_chars=200)
+        category = st.selectbox(
+            "Verdict", list(CATEGORIES), index=None, key="category", placeholder="all", bind="query-params"
         )
-        _draw(grown, made, colour, summarised)
-    with side:
-        if chosen is None:
-            st.caption("Squares are tasks, dots are attempts, lines say what came from what.")
-            st.caption(
-                "Choose a mark to see its task, its attempts and its lineage. Drag to move, scroll to zoom."
-            )
-        elif chosen not in grown.graph:
-            blocks.calm("That mark is not in this run.", f"node {chosen}: choose another mark in the picture")
+        asked = st.query_params.get("topic")
+        topics = list(dict.fromkeys(grown.patch_topics))
+        shown = sorted(topics[:_TOPICS])
+        if asked in topics and asked not in shown:
+            shown.append(asked)
+        st.session_state["space topic"] = asked if asked in shown else None
+        st.selectbox(
+            "Topic",
+            shown,
+            key="space topic",
+            index=None,
+            placeholder="all",
+            format_func=line,
+            on_change=lambda: _open(topic=st.session_state["space topic"]),
+        )
+    return colour or "solve rate", find or None, category
+
+
+def _open(topic: str | None = None, part: str | None = None) -> None:
+    """Another part of the space goes into the address; without arguments, all of it."""
+    for name, value in (("topic", topic), ("part", part)):
+        if value is None:
+            st.query_params.pop(name, None)
         else:
-            _detail(run, grown, chosen)
+            st.query_params[name] = value
 
 
-def _draw(grown: TaskSpace, made: Any, colour: str, summarised: bool) -> None:
-    if not grown.graph:
-        st.caption("The space is empty: the run has no tasks yet.")
-        return
-    count = f"{grown.graph.number_of_nodes():,} nodes, {grown.graph.number_of_edges():,} edges"
-    told = f"{count}; attempts left out, tasks stand for them." if summarised else f"{count}."
-    st.caption(f"{graph.COLOURS[colour].capitalize()}. {told}")
+def _scope(grown: SpaceMap) -> Scope:
+    topic, part = st.query_params.get("topic"), st.query_params.get("part")
+    if topic is None and part is None:
+        return Scope()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("The whole space", icon=":material/zoom_out_map:", on_click=_open, key="space whole")
+        if part is not None and part.isdecimal() and int(part) < len(grown.patch_topics):
+            st.text(line(f"part {part}, about {grown.patch_topics[int(part)]}", 200))
+            return Scope(patch=int(part))
+        if topic is not None and topic in grown.patch_topics:
+            st.text(line(f"all about {topic}", 200))
+            return Scope(topic=topic)
+    what = f"topic {topic}" if part is None else f"part {part}"
+    blocks.calm("That part is not in this run; all of it is shown.", f"{what}: choose another one")
+    return Scope()
+
+
+def _time(grown: SpaceMap) -> int:
+    """The round up to which the space is looked at: the address's, or the next one while it is played."""
+    first, last = grown.first_round, grown.rounds
+    if last <= first:
+        return UNTIL_NOW
+    asked = st.query_params.get("upto", "")
+    upto = min(max(int(asked), first), last) if asked.isdecimal() and len(asked) < 10 else last
+    playing = st.session_state.get(_PLAYING)
+    if playing is not None and time.monotonic() - playing > 0.7 * PLAY_S:  # a click is no tick of the clock
+        upto = min(upto + ceil((last - first) / PLAY_STEPS), last)
+        st.session_state[_PLAYING] = time.monotonic()
+        _move(upto, last)
+        if upto == last:
+            del st.session_state[_PLAYING]
+            st.rerun()  # the page as a whole, at its usual pace
+    st.session_state["space round"] = upto
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.button(
+            "Pause" if playing is not None else "Play the growth",
+            icon=":material/pause:" if playing is not None else ":material/play_arrow:",
+            key="space play",
+            on_click=_play,
+            args=(last, first),
+        )
+        st.slider(
+            "Up to round", first, last, key="space round", on_change=lambda: _move(None, last), width=520
+        )
+    return UNTIL_NOW if upto == last else upto
+
+
+def _move(upto: int | None, last: int) -> None:
+    """A round goes into the address; the newest one needs no mention, and moves on with the run."""
+    if upto is None:
+        upto = int(st.session_state["space round"])
+    if upto >= last:
+        st.query_params.pop("upto", None)
+    else:
+        st.query_params["upto"] = str(upto)
+
+
+def _play(last: int, first: int) -> None:
+    """Begin to play the growth, or stop."""
+    st.session_state[_RESTART] = True
+    if st.session_state.pop(_PLAYING, None) is None:
+        st.session_state[_PLAYING] = time.monotonic()
+        if "upto" not in st.query_params:
+            _move(first, last)
+
+
+def _draw(run: Path, made: Picture, colour: str, way: list[int], view: tuple[Any, ...]) -> None:
+    scope = view[0]
+    of = "as of now" if view[1] == UNTIL_NOW else f"as of round {view[1]}"
+    told = f"{made.tasks:,} tasks, {made.attempts:,} judged attempts, {of}{_form(made)}"
+    st.caption(f"{told} Colour: {graph.COLOURS[colour]}.")
+    name = f"space {scope.topic} {scope.patch}"
+    # Streamlit makes a figure that changed anew, and the view it was moved to is gone. What was clicked on
+    # the figure shows by itself, so it need not change, unless the way to another mark is drawn in it.
+    same, drawn = (*view, colour, id(made)), st.session_state.get("space way")
+    if drawn == (same, []) and st.session_state.get(_PICKED) == st.query_params.get("node"):
+        way = []
+    st.session_state["space way"] = (same, way)
+    figure = runs.snapshot(
+        "space figure",
+        run,
+        lambda _: graph.figure(made, colour, way, name),
+        key=(*same, tuple(way)),
+    )
+    key = f"picture of {name}"
     st.plotly_chart(
-        made,
-        key=_PICTURE,
-        on_select=_pick,
+        figure,
+        key=key,
+        on_select=lambda: _pick(key),
         selection_mode="points",
         config={"scrollZoom": True, "displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]},
         alt="The task space as a graph",
     )
 
 
-def _pick() -> None:
-    """The mark that was chosen goes into the address."""
-    names = blocks.picked(st.session_state[_PICTURE])
-    if names:  # a redraw clears the figure's own selection, which says nothing about what was chosen
-        st.query_params["node"] = names[0]
+def _form(made: Picture) -> str:
+    """What stands for what."""
+    if made.level == "tasks":
+        return "; attempts left out, tasks stand for them."
+    if made.level == "parts":
+        return "; drawn as parts of up to 32 tasks of one topic. Choose one to open it."
+    if made.level == "topics":
+        rest = f", the {marks.MARKS:,} largest" if made.left_out else ""
+        return f"; drawn as topics{rest}. Choose one to open it."
+    return "."
 
 
-def _detail(run: Path, grown: TaskSpace, chosen: str) -> None:
-    node = grown.graph.nodes[chosen]
-    task_id = chosen if node["kind"] == "task" else node["task"]
-    if node["kind"] == "attempt":
-        st.subheader("Attempt", divider="gray")
-        blocks.verdict_badge(node["reward"], node["category"])
-        facts = f"{node['step']} · round {node['round']} · version {node['policy_version']}"
-        st.text(line(facts))
-        blocks.episode_link("Open this episode", chosen, icon=":material/forum:")
-    task = runs.snapshot("space task", run, lambda reader: reader.task(task_id), key=task_id)
-    about = grown.graph.nodes[task_id]
-    st.subheader("Task", divider="gray")
-    blocks.text(task.statement, "space task", 200)
-    st.text(line(f"about {', '.join(task.topics)}", 200))
-    st.text(line(f"{about['origin']} · {about['status']} · round {about['round']}"))
-    rate = about["solve_rate"]
-    st.text("not tried yet" if rate is None else f"solved {rate:.0%} of {about['attempts']} judged attempts")
-    if node["kind"] == "attempt":
-        st.subheader("Lineage", divider="gray")
-        blocks.table([_step(grown, name) for name in grown.lineage(chosen)], _WAY)
-    below = [name for name in grown.descendants(chosen) if grown.graph.nodes[name]["kind"] == "attempt"][:200]
-    st.subheader("Came from it" if node["kind"] == "attempt" else "Attempts", divider="gray")
-    if not below:
-        st.caption("Nothing yet.")
+def _pick(key: str) -> None:
+    """The mark that was chosen goes into the address: a node, or a part that opens."""
+    for point in st.session_state[key].selection.points:  # a redraw clears it, which says nothing
+        kind, name = node.kind_and_id(point.get("customdata"))
+        if kind == "part":
+            _open(part=name)
+        elif kind == "topic":
+            _open(topic=name)
+        elif name:
+            st.query_params["node"] = st.session_state[_PICKED] = name
         return
-    st.caption("Choose a row to replay it.")
-    event = blocks.table(
-        [_step(grown, name) for name in below],
-        _WAY,
-        height=320 if len(below) > 8 else "auto",
-        key=f"below {chosen}",
-        on_select="rerun",
-        selection_mode="single-row",
-    )
-    for row in event.selection.rows:
-        if row < len(below):
-            blocks.open_episode(below[row])
 
 
-def _step(grown: TaskSpace, name: str) -> dict[str, Any]:
-    node = grown.graph.nodes[name]
-    if node["kind"] == "task":
-        return {"what": "task", "how": node["origin"], "round": node["round"], "verdict": node["status"]}
-    return {"what": "attempt", "how": node["step"], "round": node["round"], "verdict": node["category"]}
+def _beside(run: Path, grown: SpaceMap, made: Picture, match: Match | None, chosen: str | None) -> list[int]:
+    """What is told beside the picture. Returns the marks that led to the chosen one."""
+    if match is not None:
+        node.found(run, grown, match)
+    if chosen is not None:
+        return node.detail(run, grown, made, chosen)
+    if match is None:
+        st.caption(
+            "Squares are tasks, dots are attempts, diamonds are many tasks; lines say what came from what."
+        )
+        st.caption(
+            "Choose a mark to see its task, its attempts and its lineage. Drag to move, scroll to zoom."
+        )
+    return []
+
+
+@st.fragment(run_every=blocks.POLL_S)
+def watch() -> None:
+    """Draws again what the run has left behind. Apart from the picture, which is not sent while it stands."""
+    if time.monotonic() - st.session_state.get(_DRAWN, 0.0) < 0.8 * blocks.POLL_S:
+        return
+    if runs.behind(runs.chosen_run()[1], "space", "space picture"):
+        st.rerun()
 
 
 st.title("Task space")
-space()
+playing = st.session_state.get(_PLAYING) is not None
+st.fragment(run_every=PLAY_S if playing else None)(blocks.calmly(space))()
+watch()
