@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 import torch
 
-from actors import delivery
 from actors.delivery import deliver
 from actors.engines import direct
 from actors.engines.base import Meeting, Weights
@@ -124,12 +123,3 @@ def test_the_model_as_it_came_is_in_its_folder_everywhere():
 def test_where_weights_cannot_go_directly(changes, why):
     with pytest.raises(SettingError, match=f"engine.transport: direct .*{why}.* write --set"):
         RunSettings.model_validate(DIRECT | changes)
-
-
-def test_a_learner_that_has_gone_on_sends_nothing(tmp_path):
-    from actors.learner import Learner
-
-    learner = object.__new__(Learner)
-    learner._sender, learner._learner = None, type("At", (), {"version": 4, "ranks": delivery})
-    with pytest.raises(TransferError, match="version 3 cannot be sent; it has 4"):
-        learner.send(3)

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from test_learning_grpo import samples_of
 
+from actors.engines.direct import received
 from actors.learner import Learner, adapted_name, learner_of
 from actors.learning.group import RankGroup
 from actors.ray_runtime import RayRuntime, ray_options
 from actors.runtime import start_runtime
 from memory.artefacts import fetch_model
-from protocols.errors import DeadlineError, EngineError, SettingError
+from protocols.errors import DeadlineError, EngineError, SettingError, TransferError
 from protocols.runtime_settings import RuntimeSettings
 from protocols.settings import RunSettings
 
@@ -74,6 +77,27 @@ def test_a_group_learns_what_one_process_learns(runtime: RayRuntime, tmp_path: P
     assert_same(first, expected)
     assert role.call("learn", [], 1, 1, **WAIT) == first  # it is on disk: nothing is learned again
     assert len(set(role.call("pids", **WAIT))) == 2
+    assert_handed_over(role, Path(first[1].path), 1)
+
+
+def assert_handed_over(role: Any, folder: Path, version: int) -> None:
+    """What comes directly from the learner's memory is what it wrote, bit by bit."""
+    meeting = role.call("offer", 1, **WAIT)
+    sending = role.submit("send", version)
+    found = dict(received(meeting, torch.device("cpu")))
+    sending.result(**WAIT)
+    written = load_file(folder / "model.safetensors")
+    assert found.keys() == written.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in written.items())
+
+
+def test_one_process_hands_its_weights_over_too(runtime: RayRuntime, tmp_path: Path) -> None:
+    settings, model = settings_of(1), fetch_model("tiny-random")
+    role = runtime.spawn("learner", learner_of(settings), settings, str(model), str(tmp_path))
+    _, weights = role.call("learn", samples_of(model), 1, 1, **WAIT)
+    with pytest.raises(TransferError, match="version 2 cannot be sent; it has 1"):
+        role.call("send", 2, **WAIT)
+    assert_handed_over(role, Path(weights.path), 1)
 
 
 @pytest.mark.slow  # actors that import torch take seconds to start
