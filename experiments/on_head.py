@@ -140,17 +140,23 @@ def _join(address: str) -> Any:
 
     require_port("--address", address, 30.0)
     ray = quiet_ray()
-    try:
-        import grpc  # noqa: F401
+    for tries_left in (1, 0):
+        try:
+            import grpc  # noqa: F401
 
-        with environment(upload=False) as runtime_env:
-            ray.init(address, namespace=NAMESPACE, runtime_env=runtime_env, log_to_driver=False)
-    except ImportError as error:
-        raise SettingError(
-            f"--address {address}: Ray Client cannot be imported ({error}); pip install 'taskspace[cluster]'"
-        ) from None
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise SettingError(refusal(address, error)) from None
+            with environment(upload=False) as runtime_env:
+                ray.init(address, namespace=NAMESPACE, runtime_env=runtime_env, log_to_driver=False)
+            break
+        except ImportError as error:
+            raise SettingError(
+                f"--address {address}: Ray Client cannot be imported ({error}); "
+                "pip install 'taskspace[cluster]'"
+            ) from None
+        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+            # The head starts a process for each client, and gives it half a minute: a busy one may miss it.
+            if not (tries_left and isinstance(error, ConnectionError)):
+                raise SettingError(refusal(address, error)) from None
+            ray.shutdown()
     return ray
 
 

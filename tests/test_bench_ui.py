@@ -44,15 +44,17 @@ def test_wrong_sizes_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_small_benchmark_opens_and_clicks(tmp_path: Path) -> None:
     if missing():
         pytest.skip(str(missing()))
     done = taskspace(
         *("bench", "ui", "--sizes", "1000,2000", "--minutes", "0.05", "--json"),
         cwd=tmp_path,
-        timeout=280,
+        timeout=560,
         TMPDIR=str(tmp_path),
     )
+    assert done.stdout, done.stderr
     found = json.loads(done.stdout)["ui"]
     for size in (1000, 2000):
         for name in ("open_space_first_s", "open_live_s", "click_space_node_s", "click_episode_row_s"):

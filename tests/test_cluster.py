@@ -55,9 +55,13 @@ def test_ctrl_c_outside_stops_the_run_on_the_head_and_it_goes_on_later(tmp_path:
             text=True,
         )
         assert process.stderr is not None
+        told = []
         for line in process.stderr:
+            told.append(line)
             if "round 1/50  learned" in line:
                 break
+        else:
+            raise AssertionError("".join(told))
         os.kill(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=120)
         assert process.returncode == 130, err

@@ -56,7 +56,7 @@ def test_a_role_hangs(tmp_path, wanted, kind, monkeypatch):
 
 
 def test_the_learner_hangs_while_it_learns(tmp_path, wanted):
-    settings = faulty_run(learner={"batch_size": 4, "threads": 1, "device": "cpu", "deadline_s": 20})
+    settings = faulty_run(learner={"batch_size": 4, "threads": 1, "device": "cpu", "deadline_s": 30})
     before = 4 + 9  # batches: measured with both books, and the first round's
     breaking = Breaking(send("learner", signal.SIGSTOP), after=before, most_s=0.0)
     play(tmp_path, settings, breaking, "learner stopped")

@@ -96,6 +96,7 @@ def run(sizes: tuple[int, ...] = SIZES, minutes: float = 0.5, seed: int = 0) -> 
                     if measured is not base and name in base:
                         result[f"{one.attempts} {name} ratio"] = round(seconds / base[name], 2)
                 result[f"{one.attempts} server_megabytes"] = _megabytes(server)
+            result["clicked_again"] = browser.clicked_again
             result |= _watch(browser, filled[-1], server, minutes)
         finally:
             if browser is not None:
