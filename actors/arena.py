@@ -276,7 +276,7 @@ class Arena:
         )
         self._ask("admit_update", update, samples)
         self._stage(round, "learner", "learn", started, {"samples": len(samples), "tokens": update.tokens})
-        self._publish(weights)
+        self._publish(weights, round)
         self._notify(
             "update",
             {
@@ -302,7 +302,7 @@ class Arena:
         self._publish(weights)
         return weights
 
-    def _publish(self, weights: Weights) -> None:
+    def _publish(self, weights: Weights, round: int = 0) -> None:
         """New weights into all engines, verified there before anything is generated with them.
 
         An engine whose weights are fixed keeps its own; `preflight` lets through only what is content with
@@ -311,7 +311,10 @@ class Arena:
         if self._settings.engine.fixed_weights:
             self._weights = weights
             return
-        self._weights = deliver(weights, self._settings, self._roles.learner, self._roles.engine)
+        roles = self._roles
+        self._weights = deliver(
+            weights, self._settings, roles.learner, roles.engine, lambda line: self._ask("warn", round, line)
+        )
 
     def _can_measure(self) -> bool:
         """Whether the engine can answer with the newest weights."""

@@ -144,6 +144,10 @@ class Curator:
     ) -> None:
         self._store.add_stage(round, role, stage, started, seconds, numbers)
 
+    def warn(self, round: int, message: str) -> None:
+        """Note a line that people should see."""
+        self._event(round, "warning", message)
+
     def _event(self, round: int, level: str, message: str) -> None:
         self._store.add_event(round, "curator", level, message)
 

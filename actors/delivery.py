@@ -5,6 +5,8 @@ learner's (`engines.weights.check_probe`), and the weights handed on with each c
 engine that is started again loads the version from there.
 """
 
+from collections.abc import Callable
+
 import msgspec
 
 from actors.engines.base import Weights
@@ -14,8 +16,13 @@ from protocols.errors import DeadlineError, RoleLostError, TransferError
 from protocols.settings import RunSettings
 
 
-def deliver(weights: Weights, settings: RunSettings, learner: Role, engine: Replicas) -> Weights:
+def deliver(
+    weights: Weights, settings: RunSettings, learner: Role, engine: Replicas, warn: Callable[[str], None]
+) -> Weights:
     """Have all engines serve these weights.
+
+    Args:
+        warn: told in a line where they did not arrive directly, and the folder is read.
 
     Returns:
         the weights as later calls should name them.
@@ -34,8 +41,12 @@ def deliver(weights: Weights, settings: RunSettings, learner: Role, engine: Repl
         try:
             _directly(weights, settings, learner, engine, reason)
             return weights
-        except (TransferError, DeadlineError, RoleLostError):
-            pass  # an engine or the learner went away: the folder below is still there
+        except (
+            TransferError,
+            DeadlineError,
+            RoleLostError,
+        ) as error:  # its folder is there
+            warn(f"version {weights.version} did not arrive directly, engines read its folder: {error}")
     engine.call("serve", weights, deadline_s=deadline, reason=reason)
     return weights
 

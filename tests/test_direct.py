@@ -86,28 +86,30 @@ class Noted:
 
 
 def test_weights_go_directly_and_later_calls_name_the_folder():
-    learner, engine, weights = Noted(), Noted(), Weights(version=3, path="v3")
+    learner, engine, weights, told = Noted(), Noted(), Weights(version=3, path="v3"), []
     settings = RunSettings.model_validate(
         DIRECT | {"engine": DIRECT["engine"] | {"vllm": {"tensor_parallel": 2}}}
     )
-    assert deliver(weights, settings, learner, engine) == weights
-    assert learner.calls == [("offer", 4), ("send", 3)]
+    assert deliver(weights, settings, learner, engine, told.append) == weights
+    assert learner.calls == [("offer", 4), ("send", 3)] and not told
     ((_, served),) = engine.calls
     assert served.meeting == Meeting(host="here", port=5, size=5) and served.path == "v3"
 
 
 def test_what_does_not_arrive_is_read_from_the_folder_and_a_mismatch_is_not_hidden():
     settings, weights = RunSettings.model_validate(DIRECT), Weights(version=3, path="v3")
-    engine = Noted(TransferError("broken pipe"))
-    assert deliver(weights, settings, Noted(), engine) == weights
+    engine, told = Noted(TransferError("broken pipe")), []
+    assert deliver(weights, settings, Noted(), engine, told.append) == weights
+    assert told == ["version 3 did not arrive directly, engines read its folder: broken pipe"]
     assert [served.meeting is None for _, served in engine.calls] == [False, True]
     with pytest.raises(EngineError, match="not what was published"):
-        deliver(weights, settings, Noted(), Noted(EngineError("not what was published")))
+        deliver(weights, settings, Noted(), Noted(EngineError("not what was published")), told.append)
+    assert len(told) == 1
 
 
 def test_the_model_as_it_came_is_in_its_folder_everywhere():
     learner, engine = Noted(), Noted()
-    deliver(Weights(version=0, path="model"), RunSettings.model_validate(DIRECT), learner, engine)
+    deliver(Weights(version=0, path="model"), RunSettings.model_validate(DIRECT), learner, engine, print)
     assert not learner.calls and engine.calls == [("serve", Weights(version=0, path="model"))]
 
 
