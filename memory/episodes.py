@@ -104,7 +104,7 @@ class Episode(Record, frozen=True):
     decisions: list[
         dict[str, Any]
     ]  # of the curator: on the proposal, the task, the start, the group, the sample
-    weights: dict[str, Any] | None  # the update that made the policy version; None for the untrained model
+    weights: dict[str, Any] | None  # the update that made the policy version, see `weights_of`
     updates: list[dict[str, Any]]  # that trained on this attempt, with weight and prompt as learned
     parent: dict[str, Any] | None  # light rows, as in `episodes`
     siblings: list[dict[str, Any]]
@@ -272,9 +272,14 @@ class EpisodeReader(OutcomeReader):
         return next(iter(self._asked(questions.VERDICT, attempt=attempt_id)), None)
 
     def weights_of(self, attempt_id: str) -> dict[str, Any] | None:
-        """Which update made the weights that generated an attempt. None: the model as it came."""
-        found = self._asked(questions.WEIGHTS, attempt=attempt_id)
-        return found[0] if found and found[0]["path"] is not None else None
+        """Which update made the weights that generated an attempt. None: the model as it came.
+
+        Of an attempt that was taken from another run: `version`, and `source`, that run; the rest is None.
+        """
+        for made in self._asked(questions.WEIGHTS, attempt=attempt_id):
+            if made["path"] is not None or (made["source"] is not None and made["version"]):
+                return made
+        return None
 
     def lineage(self, attempt_id: str) -> list[dict[str, Any]]:
         """An attempt's history, oldest first, with itself at the end."""

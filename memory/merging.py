@@ -58,7 +58,8 @@ def merge(runs: Sequence[Path], folder: Path) -> list[Part]:
     """Make `folder/run.db` out of them, in their order.
 
     Raises:
-        StoreError: fewer than two, one of them twice, or runs of different models or worlds.
+        StoreError: fewer than two, one of them twice, runs of different models or worlds, or one that took
+            its experience from another.
     """
     if len({run.resolve() for run in runs}) < max(2, len(runs)):
         raise StoreError("merge: give two or more runs, each of them once")
@@ -105,7 +106,13 @@ def _agreeing(runs: Sequence[Path]) -> tuple[list[dict[str, Any]], list[dict[str
         with RunReader(run) as reader:
             if reader.rows("PRAGMA foreign_key_check"):
                 raise StoreError(f"merge: {run} is damaged; mend it first: taskspace check {run} --repair")
-            configs.append(reader.config())
+            config = reader.config()
+            if source := config.get("curator", {}).get("source"):
+                raise StoreError(
+                    f"merge: the attempts of {run} are those of {source}, so that they would count twice; "
+                    f"merge {source} itself, and compare the two with `taskspace report`"
+                )
+            configs.append(config)
             facts.append(reader.facts())
     for run, theirs in zip(runs, configs):
         wrong = [key for key in _SHARED if theirs.get(key) != configs[0].get(key)]

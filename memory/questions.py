@@ -36,12 +36,15 @@ JOIN texts response ON response.id = a.response_text
 WHERE a.id = :attempt
 """
 
-#: Which weights generated `:attempt`? (Without a path: the model as it came.)
+#: Which weights generated `:attempt`? (Without a path: the model as it came, or the `source`'s update of that
+#: version, where the attempt was taken from another run.)
 WEIGHTS = """
-SELECT g.policy_version AS version, u.round, u.recipe, u.samples, u.path, u.checksum
+SELECT g.policy_version AS version, c.source, u.round, u.recipe, u.samples, u.path, u.checksum
 FROM attempts a
 JOIN groups g ON g.id = a.group_id
-LEFT JOIN updates u ON u.version = g.policy_version
+LEFT JOIN (SELECT json_extract(value_json, '$.curator.source') AS source FROM run WHERE key = 'config') c
+  ON g.purpose = 'collect'
+LEFT JOIN updates u ON u.version = g.policy_version AND c.source IS NULL
 WHERE a.id = :attempt
 """
 

@@ -12,6 +12,7 @@ from actors.arena import Arena
 from actors.engines import scripted
 from experiments import cli, relearning
 from experiments.ladders import counterfactual
+from memory import merging
 from memory.artefacts import fetch_model
 from memory.codec import from_json
 from memory.reader import RunReader
@@ -89,6 +90,31 @@ def test_it_points_to_its_source_without_a_local_path(source: Path) -> None:
     assert config["curator"]["source"] == "source"
     assert str(source.parent) not in json.dumps([config, facts])
     assert str(source.parent) not in (run / "config.yaml").read_text()
+
+
+def test_what_was_played_elsewhere_is_not_ascribed_to_weights_of_its_own(source: Path) -> None:
+    run = relearned(source, "open-sft")
+    generated = """SELECT a.id, g.policy_version FROM attempts a JOIN groups g ON g.id = a.group_id
+      WHERE g.purpose = ? AND g.policy_version = ? LIMIT 1"""
+
+    def weights(folder: Path, purpose: str, version: int) -> dict | None:
+        with RunReader(folder) as reader:
+            (row,) = reader.rows(generated, [purpose, version])
+            return reader.attempt(row["id"]).weights
+
+    theirs, here = weights(source, "collect", 1), weights(run, "collect", 1)
+    assert theirs and (theirs["source"], theirs["version"]) == (None, 1) and theirs["checksum"]
+    assert here and (here["source"], here["version"], here["checksum"]) == ("source", 1, None)
+    assert weights(source, "collect", 0) is weights(run, "collect", 0) is None
+    measured = weights(run, "evaluate", 2)
+    (made,) = [row for row in rows(run, UPDATES) if row["version"] == 2]
+    assert measured and (measured["source"], measured["checksum"]) == (None, made["checksum"])
+
+
+def test_merging_does_not_count_experience_twice(source: Path, tmp_path: Path) -> None:
+    run = relearned(source, "open-sft")
+    with pytest.raises(StoreError, match="are those of source, so that they would count twice"):
+        merging.merge([source, run], tmp_path / "merged")
 
 
 def test_open_book_is_learned_on_open_prompts(source: Path) -> None:

@@ -12,12 +12,14 @@ from byte_tokens import with_byte_tokens, write_tokenizer
 from demo_run import HOSTILE, make_demo_run
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from pages import Show, texts
 from streamlit.testing.v1 import AppTest
 
 from memory import token_texts
 from memory.episodes import Episode
 from memory.reader import RunReader
+from protocols.records import Message
 from ui import diffing, queries_episode, replaying, safe, tokens
 
 
@@ -172,6 +174,27 @@ def test_sides_are_aligned_and_lose_nothing(old: list[str], new: list[str]) -> N
     assert all(one == other for one, other in zip(left, right) if one.startswith("  "))
     assert sides.gone == sum(line.startswith("- ") for line in left)
     assert sides.new == sum(line.startswith("+ ") for line in right)
+
+
+def test_where_the_book_was_opened_is_told(folder: Path, show: Show) -> None:
+    opened = chosen(folder, book="open", purpose="collect", step="improve")
+    app = show(folder, "episode", "demo", attempt=opened.attempt.id)
+    assert f"retrieved: documentation of {opened.task.topics[0]}" in texts(app)
+    closed = chosen(folder, book="closed")
+    app = show(folder, "episode", "demo", attempt=closed.attempt.id)
+    assert "retrieved" not in texts(app)
+
+
+def test_worked_examples_before_the_task_are_counted_and_history_is_not(folder: Path) -> None:
+    plain = chosen(folder, book="open", purpose="collect", step="improve")
+    assert plain.start.history and "worked" not in str(queries_episode.retrieved(plain))
+    asked = Message(role="user", content="Documentation of zwc:\nother")
+    shown = [asked, Message(role="assistant", content="")]
+    prompt = structs.replace(plain.prompt, messages=(*shown, *shown, *plain.prompt.messages))
+    more = structs.replace(plain, prompt=prompt)
+    assert queries_episode.retrieved(more) == (
+        f"documentation of {plain.task.topics[0]}, after 2 worked examples"
+    )
 
 
 def test_a_revision_stands_beside_its_parent(folder: Path, show: Show) -> None:

@@ -78,6 +78,9 @@ def prompt(seen: Episode) -> None:
     st.subheader("Solver", divider="gray")
     book = "with the documentation open" if seen.start.book == "open" else "closed book: no documentation"
     st.caption(f"The prompt as the model saw it, {book}; {int(seen.group['prompt_tokens'])} tokens.")
+    retrieved = queries_episode.retrieved(seen)
+    if retrieved is not None:
+        st.text(line(f"retrieved: {retrieved}", 240))
     messages(seen.prompt, "prompt", [turn.response for turn in seen.start.history])
 
 

@@ -8,7 +8,7 @@ from memory.codec import from_json
 from memory.episodes import Episode
 from memory.moments import Moments, moments
 from memory.reader import RunReader
-from protocols.records import Prompt
+from protocols.records import Book, Prompt
 
 Row = dict[str, Any]
 
@@ -19,6 +19,25 @@ def response(reader: RunReader, attempt_id: str) -> str:
         "SELECT r.body FROM attempts a JOIN texts r ON r.id = a.response_text WHERE a.id = ?", [attempt_id]
     )
     return str(found or "")
+
+
+def retrieved(seen: Episode) -> str | None:
+    """Where the book was opened, as the prompt has it; None where no book is open.
+
+    Documentation is that of the task's own functions (oracle retrieval, as in SE-Bench's published code), so
+    it is read off the part of the prompt that comes before the task's statement.
+    """
+    if seen.start.book != Book.OPEN:
+        return None
+    shown = 0
+    for message in seen.prompt.messages:
+        shown += message.role == "assistant"
+        documentation, found, _ = message.content.partition(seen.task.statement)
+        if found and message.role == "user" and documentation.strip():
+            named = ", ".join(topic for topic in seen.task.topics if topic in documentation)
+            examples = f", after {shown} worked example{'s' * (shown != 1)}" if shown else ""
+            return f"documentation of {named}{examples}" if named else None
+    return None
 
 
 class Times(NamedTuple):

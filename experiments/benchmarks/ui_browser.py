@@ -61,9 +61,19 @@ class Browser:
         self._driver.quit()
 
     def open(self, page: str, ready: str = "true") -> float:
-        """Seconds until a page, by path and query, stands still and `ready` (JavaScript) holds."""
+        """Seconds until a page, by path and query, stands still and `ready` (JavaScript) holds.
+
+        Raises:
+            DeadlineError: not in `WAIT_S` seconds.
+            TaskspaceError: the page shows an error.
+        """
+        from selenium.common.exceptions import TimeoutException
+
         began = time.perf_counter()
-        self._driver.get(f"{self._base}{page}")
+        try:
+            self._driver.get(f"{self._base}{page}")
+        except TimeoutException as error:
+            raise DeadlineError(f"bench ui: {page} did not load in {WAIT_S:.0f} s") from error
         self.wait(f"{page} to open", ready)
         return time.perf_counter() - began
 

@@ -80,11 +80,18 @@ def _headline(seen: Episode) -> None:
         "attempt": seen.attempt.id,
         "round": seen.group["round"],
         "policy version": seen.group["policy_version"],
-        "weights": "untrained" if seen.weights is None else seen.weights["checksum"][:12],
+        "weights": _weights(seen.weights),
         "engine": seen.group["engine"],
         "seed": seen.attempt.seed,
     }
     st.text(line(" · ".join(f"{name} {value}" for name, value in facts.items()), 240))
+
+
+def _weights(made: dict[str, Any] | None) -> str:
+    if made is None:
+        return "untrained"
+    source = made["source"]
+    return f"of {source}, where it was played" if source else str(made["checksum"])[:12]
 
 
 def _round(name: str, run: Path, replay: str) -> None:
