@@ -1,10 +1,12 @@
 """The task space in a real browser: it grows, is played, opens part by part, and no mark ever moves."""
 
+import sqlite3
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from demo_run import make_demo_run
 from selenium.webdriver.common.action_chains import ActionChains
 from visiting import Visitor, wait_for
 
@@ -132,6 +134,21 @@ def test_a_running_run_adds_marks_and_moves_none(visitor: Visitor, runs: Path) -
         assert before.items() <= marks(visitor).items()
         assert visitor.driver.execute_script("return window.neverReloaded === true")
         visitor.well()
+
+
+def test_a_moment_in_which_a_finished_run_cannot_be_read_is_got_over(visitor: Visitor, runs: Path) -> None:
+    run = make_demo_run(runs / "resting", rounds=1, topics=4, groups_per_round=8)
+    visitor.open("space?run=resting", "Task space")
+    before = marks(visitor)
+    connection = sqlite3.connect(run / "run.db", isolation_level=None)
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        wait_for("the line", lambda: "cannot be shown now" in visitor.words())
+    finally:
+        connection.close()
+    wait_for("the picture", lambda: "cannot be shown now" not in visitor.words())
+    assert marks(visitor) == before
 
 
 def test_on_a_phone(visitor: Visitor) -> None:

@@ -19,13 +19,26 @@ PLAY_STEPS = 30  # from the first round to the newest
 _TOPICS = 2_000  # to choose from; more are found by searching
 _PLAYING, _RESTART, _DRAWN = "space playing", "space restart", "space drawn"
 _PICKED = "space picked"  # the node that was chosen by clicking on its mark
+_STANDS = "space stands"  # the address that the page was last drawn for; None: that came to no end
+_ADDRESS = ("topic", "part", "upto", "node")
+
+
+def page() -> None:
+    """The task space. Remembers what it was drawn for, so that `watch` makes up for what was not."""
+    st.session_state[_STANDS] = None
+    if st.session_state.pop(_RESTART, False):
+        st.rerun()  # the page as a whole, whose pace changes
+    st.session_state[_DRAWN] = time.monotonic()
+    space()
+    st.session_state[_STANDS] = _address()
+
+
+def _address() -> list[str | None]:
+    return [st.query_params.get(name) for name in _ADDRESS]
 
 
 def space() -> None:
     _, run = runs.chosen_run()
-    if st.session_state.pop(_RESTART, False):
-        st.rerun()  # the page as a whole, whose pace changes
-    st.session_state[_DRAWN] = time.monotonic()
     grown = maps.current(run)
     if not grown.ids:
         st.caption("The space is empty: the run has no tasks yet.")
@@ -231,14 +244,18 @@ def _beside(run: Path, grown: SpaceMap, made: Picture, match: Match | None, chos
 
 @st.fragment(run_every=blocks.POLL_S)
 def watch() -> None:
-    """Draws again what the run has left behind. Apart from the picture, which is not sent while it stands."""
+    """Draws again what the run has left behind, what could not be read before, and what is not what the
+    address says. Apart from the picture, which is not sent while it stands."""
     if time.monotonic() - st.session_state.get(_DRAWN, 0.0) < 0.8 * blocks.POLL_S:
         return
-    if runs.behind(runs.chosen_run()[1], "space", "space picture"):
+    if st.session_state.get(_PLAYING) is not None:
+        return  # drawn again at its own pace
+    stands = st.session_state.get(_STANDS) == _address()
+    if not stands or runs.behind(runs.chosen_run()[1], "space", "space picture"):
         st.rerun()
 
 
 st.title("Task space")
 playing = st.session_state.get(_PLAYING) is not None
-st.fragment(run_every=PLAY_S if playing else None)(blocks.calmly(space))()
+st.fragment(run_every=PLAY_S if playing else None)(blocks.calmly(page))()
 watch()
