@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,22 @@ def test_latex_of_hostile_texts_is_text(folder: Path) -> None:
         for row in re.findall(r"^    (.* \\\\)$", rows, re.MULTILINE):
             assert len(re.findall(r"(?<!\\)&", row)) == len(spec) - 1
     assert text.isascii()
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no pdflatex (texlive-latex-recommended)")
+def test_latex_is_typeset_without_a_complaint(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "report.tex").write_text(latex.render(report.build([folder / "hostile", folder / "one"])))
+    characters = latex.escaped("".join(map(chr, range(0x20, 0x180))) + "… – → 🂡 ﷽", 10_000)
+    (tmp_path / "paper.tex").write_text(
+        "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n"
+        f"{characters}\n\\input{{report}}\n\\end{{document}}\n"
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, errors="replace",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-1500:]
+    assert "Missing character" not in (tmp_path / "paper.log").read_text(errors="replace")
 
 
 _UNESCAPED = {command: c for c, command in latex._ESCAPES.items()}

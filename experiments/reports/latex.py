@@ -3,7 +3,7 @@
     \\usepackage{booktabs}
     \\input{report}
 
-Plain LaTeX2e with its default encoding is enough: what is outside of Latin-1 is written as its code.
+Plain LaTeX2e with its default encoding is enough: what that lacks is written as its code.
 """
 
 import re
@@ -25,7 +25,7 @@ _ESCAPES = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': r"\texttt{\char34}",
     "`": r"\textasciigrave{}",
     "\u2026": r"\dots{}",
 }
@@ -57,7 +57,7 @@ def escaped(text: str, limit: int = 160) -> str:
 def _character(c: str) -> str:
     if c in _ESCAPES:
         return _ESCAPES[c]
-    if ord(c) < 128 or (0xC0 <= ord(c) <= 0xFF and c not in "×÷"):
+    if ord(c) < 128 or (0xC0 <= ord(c) <= 0xFF and c not in "×÷ÐÞðþ"):
         return c
     return f"\\texttt{{U+{ord(c):04X}}}"
 
