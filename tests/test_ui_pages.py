@@ -78,13 +78,16 @@ def test_live_asks_again_only_when_the_version_moved(
 
 def test_an_update_by_reinforcement_shows_what_it_measured(tmp_path: Path, show: Show) -> None:
     make_demo_run(tmp_path / "plain", rounds=1)
-    assert "Policy gradient" not in [
-        heading.value for heading in show(tmp_path, "learning", "plain").subheader
-    ]
-    change = {"entropy": 1.25, "clipped_negative": 0.5}
-    with sqlite3.connect(tmp_path / "plain" / "run.db") as db:
-        db.execute("UPDATE updates SET metrics_json = ?", [json.dumps(change)])
-    app = show(tmp_path, "learning", "plain")
+
+    def shown_with(**metrics: float) -> AppTest:
+        with sqlite3.connect(tmp_path / "plain" / "run.db") as db:
+            db.execute("UPDATE updates SET metrics_json = ?", [json.dumps(metrics)])
+        return show(tmp_path, "learning", "plain")
+
+    fine_tuned = shown_with(staleness=1.0)
+    assert "Policy gradient" not in [heading.value for heading in fine_tuned.subheader]
+    app = shown_with(entropy=1.25, clipped_negative=0.5)
+    assert "Policy gradient" in [heading.value for heading in app.subheader]
     shown = app.dataframe[len(app.dataframe) - 1].value
     assert (shown["version"][0], shown["entropy"][0], shown["clipped_negative"][0]) == (1, 1.25, 0.5)
 

@@ -8,6 +8,7 @@ from typing import Any
 from protocols.errors import DeadlineError, TaskspaceError
 
 WAIT_S = 60.0
+_FIRST = "live"  # its path is empty
 #: After so long a click counts as lost: a person clicks again, too. How often that was is in the result.
 CLICK_S = 10.0
 _FLAGS = (
@@ -71,7 +72,7 @@ class Browser:
 
         began = time.perf_counter()
         try:
-            self._driver.get(f"{self._base}{page}")
+            self._driver.get(f"{self._base}{page.removeprefix(_FIRST)}")
         except TimeoutException as error:
             raise DeadlineError(f"bench ui: {page} did not load in {WAIT_S:.0f} s") from error
         self.wait(f"{page} to open", ready)
@@ -100,7 +101,7 @@ class Browser:
 
     def pages(self) -> list[str]:
         """The path of every page in the menu of the one that is open."""
-        return [path or "live" for path in self._driver.execute_script(_PAGES)]
+        return [path or _FIRST for path in self._driver.execute_script(_PAGES)]
 
     def wait(self, what: str, ready: str, seconds: float = WAIT_S) -> Any:
         """What `ready` gives, as soon as that is something and the page stands still.

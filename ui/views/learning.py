@@ -150,8 +150,8 @@ def learning() -> None:
     if seen["updates"]:
         st.subheader("Updates")
         blocks.table((_update(row) for row in reversed(seen["updates"])), _UPDATES)
-    measured = [{**row["metrics"], "version": row["version"]} for row in seen["updates"] if row["metrics"]]
-    if measured:
+    measured = [{**row["metrics"], "version": row["version"]} for row in seen["updates"]]
+    if any(row.keys() & _GRADIENT.keys() - {"version", "staleness"} for row in measured):
         st.subheader("Policy gradient")
         blocks.table(reversed(measured), _GRADIENT)
 
