@@ -134,8 +134,10 @@ def _draw(made: nx.DiGraph, path: Path) -> None:
         if made.nodes[cause]["kind"] == "proposal":  # beside its task, of which it is the only one
             places[cause] = (places[cause][0], places[effect][1])
     figure, axes = pyplot.subplots(figsize=(18, max(3.0, 0.62 * tallest + 1)))
-    boxes = {
-        node: axes.text(
+    for cause, effect in made.edges:  # left to right, and below the boxes: no arrowheads are needed
+        axes.plot(*zip(places[cause], places[effect]), color="#777777", linewidth=0.8, zorder=1)
+    for node, attributes in made.nodes(data=True):
+        axes.text(
             *places[node],
             attributes["label"].encode("ascii", "replace").decode(),  # fonts do not hold every letter
             ha="center",
@@ -143,13 +145,7 @@ def _draw(made: nx.DiGraph, path: Path) -> None:
             fontsize=8,
             parse_math=False,
             bbox={"boxstyle": "round,pad=0.35", "facecolor": _COLOURS[attributes["layer"]], "linewidth": 0.5},
-        ).get_bbox_patch()
-        for node, attributes in made.nodes(data=True)
-    }
-    for cause, effect in made.edges:
-        ends = {"patchA": boxes[cause], "patchB": boxes[effect], "shrinkA": 2, "shrinkB": 2}
-        arrow = {"arrowstyle": "-|>", "color": "#777777", "linewidth": 0.8}
-        axes.annotate("", xy=places[effect], xytext=places[cause], arrowprops=ends | arrow, zorder=2)
+        )
     for layer, kind in enumerate(KINDS):
         axes.text(layer, 0.35, kind, ha="center", va="bottom", fontsize=10, fontweight="bold")
     axes.set_xlim(-0.6, len(KINDS) - 0.4)

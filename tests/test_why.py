@@ -1,6 +1,7 @@
 """From what the weights can do back to updates, episodes, tasks, decisions: every number from the store."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -124,6 +125,11 @@ def test_edges_lead_from_decisions_to_what_was_measured(demo: Path, tmp_path: Pa
     shown = why_picture.graph(told, 2)
     assert sum(kind == "task" for _, kind in shown.nodes(data="kind")) == 2
     assert any("more tasks" in label for _, label in shown.nodes(data="label"))
+    why_picture.write(told, tmp_path / "why.svg")
+    lines = re.findall(
+        r'id="line2d_\d+">\s*<path d="M \S+ \S+ \s*L \S+ \S+ ', (tmp_path / "why.svg").read_text()
+    )
+    assert len(lines) == why_picture.graph(told, why.SHOWN).number_of_edges()  # each of them is drawn
 
 
 def test_leaving_a_function_out_is_learning_without_it(played: Path) -> None:
