@@ -164,16 +164,25 @@ class RunProgress:
                 f"{loss}, {_rate(facts.get('tokens', 0), facts.get('seconds') or seconds)}"
             )
         if kind == "evaluation":
-            self._stage = "measuring" if round == 0 else "proposing"
+            # Before the first round the closed book comes first, then the open one, where it is asked for.
+            more = round == 0 and facts["book"] == "closed" and self._settings.evaluation.open_book_before
+            self._stage = "measuring" if more else self._first(round + 1)
             return (
                 f"{where}  {facts['book']} book, version {facts['version']}: "
                 f"{100 * facts['accuracy']:.1f} % of {facts['attempts']} held-out attempts"
                 + (self._and_left() if 0 < round < self._settings.rounds else "")
             )
         if kind == "round":
-            self._stage = "proposing"
+            self._stage = self._first(round + 1)
             return None
         return f"{where}  {kind}: {_facts(facts)}"
+
+    def _first(self, round: int) -> str:
+        """What a round begins with: one whose experience is there already begins with learning."""
+        settings = self._settings
+        if settings.curator.source or 0 < settings.solver.rounds < round:
+            return "learning"
+        return "proposing" if settings.proposer.per_round else "collecting"
 
     def _take_batch(self, where: str, facts: dict[str, Any], seconds: float) -> str | None:
         purpose, groups = str(facts.get("purpose", "collect")), int(facts.get("groups", 0))

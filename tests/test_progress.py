@@ -1,11 +1,14 @@
 """What is told while a run goes on."""
 
 import io
+import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments import config
+from experiments import progress as progress_module
 from experiments.progress import RunProgress, TimeLeft
 from protocols.settings import RunSettings
 
@@ -78,6 +81,41 @@ def test_plain_lines_tell_the_story_without_escape_codes() -> None:
         assert part in text
     assert "50 tokens/s" in text
     assert text.count("collected") == 1  # batches are not told one by one
+
+
+def heartbeats(settings: RunSettings, monkeypatch: pytest.MonkeyPatch, *told: tuple[str, dict]) -> list[str]:
+    """What is said to be under way after each of these."""
+    monkeypatch.setattr(progress_module, "HEARTBEAT_S", 0.01)
+    found = []
+    for i in range(len(told)):
+        out = io.StringIO()
+        with RunProgress(settings, stream=out) as progress:
+            for kind, facts in told[: i + 1]:
+                progress.notify(kind, facts)
+            deadline = time.monotonic() + 10
+            while "still" not in out.getvalue() and time.monotonic() < deadline:
+                time.sleep(0.01)
+        found.append(out.getvalue().split("still ")[1].split()[0])
+    return found
+
+
+def test_what_is_said_to_be_under_way_is_what_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = {"version": 0, "accuracy": 0.0, "attempts": 4}
+    told = [
+        ("started", {"runtime": "ray"}),
+        ("evaluation", {"round": 0, "book": "closed", **measured}),
+        ("evaluation", {"round": 0, "book": "open", **measured}),
+        ("update", {"round": 1, "version": 1, "samples": 5, "tokens": 100, "loss": 0.5, "seconds": 2.0}),
+        ("evaluation", {"round": 1, "book": "closed", **measured}),
+        ("round", {"round": 1, "rounds": 3}),
+    ]
+    began = ["measuring", "measuring"]
+    found = heartbeats(SETTINGS, monkeypatch, *told)
+    assert found == [*began, "proposing", "measuring", "proposing", "proposing"]
+    source = SETTINGS.curator.model_copy(update={"source": "another"})
+    borrowed = SETTINGS.model_copy(update={"curator": source})
+    found = heartbeats(borrowed, monkeypatch, *told)
+    assert found == [*began, "learning", "measuring", "learning", "learning"]
 
 
 def test_a_terminal_gets_a_bar_and_the_same_lines() -> None:
