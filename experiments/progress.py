@@ -156,7 +156,7 @@ class RunProgress:
         if kind == "update":
             self._stage, self._learned = "measuring", True
             if not facts.get("samples"):
-                return f"{where}  nothing verified to learn from yet"
+                return f"{where}  nothing to learn from"
             self._left.update(round, seconds)
             loss = f", loss {facts['loss']:.3f}" if facts.get("loss") is not None else ""
             return (
