@@ -12,7 +12,7 @@ from actors.arena import Arena
 from actors.engines import scripted
 from experiments import cli, relearning
 from experiments.ladders import counterfactual
-from memory import merging
+from memory import integrity, merging
 from memory.artefacts import fetch_model
 from memory.codec import from_json
 from memory.reader import RunReader
@@ -109,6 +109,17 @@ def test_what_was_played_elsewhere_is_not_ascribed_to_weights_of_its_own(source:
     measured = weights(run, "evaluate", 2)
     (made,) = [row for row in rows(run, UPDATES) if row["version"] == 2]
     assert measured and (measured["source"], measured["checksum"]) == (None, made["checksum"])
+
+
+@pytest.mark.parametrize("how", ["as it was", "in one round", "every other attempt", "depth 0, other seed"])
+def test_a_relearned_run_is_whole(source: Path, how: str) -> None:
+    run = {
+        "as it was": lambda: relearned(source, "closed-rl"),
+        "in one round": lambda: relearned(source, overrides=["curator.source_rounds=1"]),
+        "every other attempt": lambda: relearned(source, where="idx % 2 = 1"),
+        "depth 0, other seed": lambda: relearned(source, seed=7, where="parent_attempt_id IS NULL"),
+    }[how]()
+    assert [(check.name, check.problems) for check in integrity.checks(run) if check.problems] == []
 
 
 def test_merging_does_not_count_experience_twice(source: Path, tmp_path: Path) -> None:
