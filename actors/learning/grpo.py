@@ -36,6 +36,10 @@ from protocols.learner_settings import LearnerSettings
 from protocols.records import Baseline, Role, Sample, Update
 
 
+Measured = tuple[torch.Tensor | None, ...]
+"""What `PolicyMetrics.add` takes, of one micro-batch."""
+
+
 class GrpoLearner(Trainee):
     """Group-relative policy optimisation.
 
@@ -216,8 +220,8 @@ class GrpoLearner(Trainee):
         place_of = {id(t): place for place, t in enumerate(trajectories)}
         found: Tokens = {}
         with self.policy.measuring():
-            for part, counts in self.ranks.parts(trajectories, self.settings.micro_tokens):
-                values = self.policy(lambda: compute(part)).flatten()  # noqa: B023
+            parts = self._parts(trajectories)
+            for (part, counts), values in zip(parts, self._each(parts, lambda part, _: compute(part).flatten())):
                 places = [place_of[id(t)] for t in part]
                 pieces = values.split([math.prod(shapes[place]) for place in places])
                 found |= dict(zip(places, pieces)) if counts else {}
@@ -259,32 +263,30 @@ class GrpoLearner(Trainee):
         share_of = dict(zip(map(id, batch), counted))
         moving = [t for t in batch if t.advantage or references is not None]
         still = [t for t in batch if not t.advantage and references is None]
-        total = 0.0
-        for some, moves in ((moving, True), (still, False)):
-            parts = self.ranks.parts(some, self.settings.micro_tokens)
-            for index, (part, counts) in enumerate(parts, 1):
-                with torch.set_grad_enabled(moves):
-                    logprobs, entropies = self.policy(lambda: self._logprobs_of(part))  # noqa: B023
-                shares = [share_of[id(t)] if counts else 0.0 for t in part]
-                told = metrics if counts else None
-                loss = self._loss(part, shares, logprobs, entropies, denominators, references, told)
-                if moves:
-                    self._backward(loss, last=index == len(parts))
-                total += float(loss.detach())
-        return total
+
+        def loss_of(part: Sequence[Trajectory], counts: bool) -> tuple[torch.Tensor, Measured | None]:
+            shares = [share_of[id(t)] if counts else 0.0 for t in part]
+            loss, measured = self._loss(part, shares, denominators, references)
+            return loss, measured if counts else None
+
+        found = self._learn_each(self._parts(moving), loss_of)
+        with torch.no_grad():
+            found += [(float(loss), told) for loss, told in self._each(self._parts(still), loss_of)]
+        for _, measured in found:
+            if measured is not None:
+                metrics.add(*measured)
+        return sum(loss for loss, _ in found)
 
     def _loss(
         self,
         part: Sequence[Trajectory],
         shares: Sequence[float],
-        logprobs: torch.Tensor,
-        entropies: torch.Tensor,
         denominators: Tokens | None,
         references: Tokens | None,
-        metrics: PolicyMetrics | None,
-    ) -> torch.Tensor:
-        """Of a micro-batch, from [N] log-probabilities and entropies; `shares`: of each of its sequences."""
+    ) -> tuple[torch.Tensor, Measured]:
+        """Of a micro-batch, and what is told of it; `shares`: of each of its sequences."""
         switches = self.settings.grpo
+        logprobs, entropies = self._logprobs_of(part)
         repeats = torch.tensor([len(t.response) for t in part], device=self.device)
         advantages, share = (
             torch.tensor(values, device=self.device).repeat_interleave(repeats)
@@ -302,9 +304,8 @@ class GrpoLearner(Trainee):
         if references is not None:
             kl = policy_losses.kl_estimate(logprobs, laid_out(references, part), switches.kl_estimate)
             objective = objective - switches.kl_weight * kl
-        if metrics is not None:
-            metrics.add(logprobs.detach(), old, engine, advantages, found.clipped, entropies, kl)
-        return -(share * objective).sum()
+        measured = (logprobs.detach(), old, engine, advantages, found.clipped, entropies, kl)
+        return -(share * objective).sum(), measured
 
 
 def _mean_rewards(samples: Sequence[Sample]) -> dict[str, float]:

@@ -123,6 +123,27 @@ def split(examples: Sequence[Row], micro_tokens: int) -> list[list[Row]]:
     return parts
 
 
+def divided(examples: Sequence[Row], micro_tokens: int, workers: int) -> list[list[Row]]:
+    """Micro-batches of at most `micro_tokens` rows each (a longer sequence stands alone) that keep so many workers
+    equally busy: the same number for each, where there are enough sequences, and about equally many rows.
+
+    No more of them than have to be, and the smallest bound on their rows that gives so few.
+    """
+    parts = split(examples, micro_tokens)
+    if workers == 1:
+        return parts
+    wanted = -(-len(parts) // workers) * workers
+    low, high = 0, micro_tokens  # too small a bound, and one that will do
+    while high - low > 1:
+        bound = (low + high) // 2
+        finer = split(examples, bound)
+        if len(finer) <= wanted:
+            high, parts = bound, finer
+        else:
+            low = bound
+    return sorted(cut_further(parts, wanted), key=rows, reverse=True)  # what is computed at once is of one size
+
+
 def cut_further(parts: Sequence[list[Row]], wanted: int) -> list[list[Row]]:
     """At least `wanted` micro-batches where there are enough sequences: the one with the most rows is halved
     until there are. What shares a prompt still lies together as far as that goes."""

@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 
 from actors.learning.balance import balanced
-from actors.learning.packing import Example, cut_further, rows, split
+from actors.learning.packing import Example, divided, rows
 
 Row = TypeVar("Row", bound=Example)
 
@@ -33,15 +33,20 @@ class Ranks:
         """It writes what is written once."""
         return self.rank == 0
 
-    def parts(self, batch: Sequence[Row], micro_tokens: int) -> list[tuple[list[Row], bool]]:
+    def parts(
+        self, batch: Sequence[Row], micro_tokens: int, lanes: int = 1
+    ) -> list[tuple[list[Row], bool]]:
         """This rank's micro-batches, balanced by their tokens; False for one that counts nothing.
 
         All ranks get equally many, because each forward and backward pass is one of all of them: who has
         fewer computes the shortest sequence for company. A batch is cut finely enough to give each some.
+
+        Args:
+            micro_tokens: rows that are computed at once, by all lanes of a rank together.
         """
         if not batch:
             return []
-        parts = cut_further(split(batch, micro_tokens), self.size)
+        parts = divided(batch, micro_tokens // lanes, self.size * lanes)
         if self.size == 1:
             return [(part, True) for part in parts]
         shares = balanced([rows(part) for part in parts], self.size)

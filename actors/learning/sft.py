@@ -54,13 +54,11 @@ class SftLearner(Trainee):
     def _accumulate(self, batch: Sequence[Example]) -> float:
         """Add up the batch's gradients; returns its loss, both as far as this rank computes them."""
         total = sum(example.weight * len(example.response) for example in batch)
-        loss = 0.0
-        parts = self.ranks.parts(batch, self.settings.micro_tokens)
-        for index, (part, counts) in enumerate(parts, 1):
-            piece = self.policy(lambda: self._loss(part, total if counts else math.inf))  # noqa: B023
-            self._backward(piece, last=index == len(parts))
-            loss += float(piece.detach())
-        return loss
+
+        def loss_of(part: Sequence[Example], counts: bool) -> tuple[torch.Tensor, None]:
+            return self._loss(part, total if counts else math.inf), None
+
+        return sum(loss for loss, _ in self._learn_each(self._parts(batch), loss_of))
 
     def _loss(self, part: Sequence[Example], total: float) -> torch.Tensor:
         """Of a part of a batch whose weights add up to `total`; with an infinite one it counts nothing."""

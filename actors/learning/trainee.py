@@ -23,6 +23,7 @@ from actors import heap
 from actors.engines.base import Weights
 from actors.engines.direct import Sender
 from actors.learning import publishing, states
+from actors.learning.lanes import Lanes
 from actors.learning.lora import add_adapters
 from actors.learning.mixed import MixedAdamW
 from actors.learning.packing import Example
@@ -43,6 +44,8 @@ _BETWEEN = -1  # version of weights that are being trained
 
 Progress = Callable[[int, int, float], None]
 Batch = TypeVar("Batch")
+Row = TypeVar("Row", bound=Example)
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ class Trainee:
             checkpoints.sweep(self.run_dir)
         self.device = device_of(settings.device, self.ranks.rank)
         self.dtype = getattr(torch, settings.dtype)
-        torch.set_num_threads(settings.threads or max(1, len(os.sched_getaffinity(0)) // self.ranks.size))
+        self.threads = settings.threads or max(1, len(os.sched_getaffinity(0)) // self.ranks.size)
+        torch.set_num_threads(self.threads)
         heap.keep_freed_memory()
         self.tokenizer = AutoTokenizer.from_pretrained(model_path)
         self._load(self._base)
@@ -118,8 +122,10 @@ class Trainee:
             self.policy.check_packing(self._probe_ids(), self.model_path)
         over: tuple[Any, ...] = settings.betas, settings.weight_decay, settings.grad_clip
         self.optimiser: states.Optimiser
+        alone = self.ranks.size == 1 and self.device.type == "cpu" and not draws(model)
+        self.lanes = Lanes(self.threads if alone else 1)
         if self.ranks.size == 1:
-            self.optimiser = MixedAdamW(model, *over)
+            self.optimiser = MixedAdamW(model, *over, self.lanes)
         else:
             self.policy = self._sharded(self.policy)
             self.optimiser = ShardedAdamW(self.policy, *over)
@@ -169,11 +175,47 @@ class Trainee:
         self.version = version
         return Steps(tuple(losses), tuple(norms), tuple(rates))
 
-    def _backward(self, loss: torch.Tensor, last: bool) -> None:
-        """Add up a micro-batch's gradients; the ranks exchange them after the last one of a step."""
-        if isinstance(self.optimiser, ShardedAdamW):
-            self.optimiser.exchange(last)
-        loss.backward()
+    def _parts(self, batch: Sequence[Row]) -> list[tuple[list[Row], bool]]:
+        """The micro-batches that this rank computes; False for one that counts nothing."""
+        return self.ranks.parts(batch, self.settings.micro_tokens, self.lanes.count)
+
+    def _each(self, parts: Sequence[tuple[list[Row], bool]], compute: Callable[..., Found]) -> list[Found]:
+        """`compute(part, counts)` for each micro-batch, in order, with the policy whole."""
+        return self.lanes.each(lambda part: self.policy(lambda: compute(*part)), parts)
+
+    def _learn_each(
+        self,
+        parts: Sequence[tuple[list[Row], bool]],
+        compute: Callable[[list[Row], bool], tuple[torch.Tensor, Found]],
+    ) -> list[tuple[float, Found]]:
+        """Add up the gradients of each micro-batch's loss.
+
+        Args:
+            compute: a loss, and whatever else is found on the way to it, which carries no gradient.
+
+        Returns:
+            losses and what else was found, in the order of the micro-batches.
+        """
+        found: list[tuple[float, Found]] = []
+        optimiser = self.optimiser
+        if isinstance(optimiser, ShardedAdamW):
+            for index, part in enumerate(parts, 1):
+                loss, told = self.policy(lambda: compute(*part))  # noqa: B023
+                optimiser.exchange(index == len(parts))  # the ranks tell each other after the last one
+                loss.backward()
+                found.append((float(loss.detach()), told))
+            return found
+
+        def gradients(part: list[Row], counts: bool) -> tuple[Any, tuple[float, Found]]:
+            loss, told = compute(part, counts)
+            return torch.autograd.grad(loss, optimiser.parameters, allow_unused=True), (float(loss), told)
+
+        at_once = self.lanes.count
+        for start in range(0, len(parts), at_once):
+            computed = self._each(parts[start : start + at_once], gradients)
+            optimiser.add([each for each, _ in computed])
+            found += [loss for _, loss in computed]
+        return found
 
     def _finish(
         self,
@@ -319,6 +361,14 @@ class Trainee:
     def _probe_ids(self) -> tuple[int, ...]:
         ids = self.tokenizer(PROBE_TEXT, add_special_tokens=False)["input_ids"]
         return tuple(ids[:_PROBE_IDS])
+
+
+def draws(model: Any) -> bool:
+    """Whether it draws random numbers in training. All threads draw them from one stream, in an order that depends
+    on time."""
+    named = {key: value for key, value in model.config.to_dict().items() if "drop" in key}
+    modules = {id(module): module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)}
+    return any(isinstance(p, float) and p > 0 for p in (*named.values(), *modules.values()))
 
 
 def device_of(name: str, rank: int = 0) -> torch.device:

@@ -1,0 +1,53 @@
+"""Threads of one process that compute micro-batches side by side, each on cores of its own.
+
+One thread of OpenMP in each of several lanes, instead of several threads in every operation: lanes wait for each
+other once a round of micro-batches, not thousands of times a step. So an operation too small to be divided keeps no
+core idle, and where another process wants a core, one lane is late by its share of time and nobody spins at a
+barrier meanwhile. What a lane computes, and the order in which lanes' results are added up, depends on how many
+lanes there are and not on when they run: results have the same bits on a busy machine.
+
+Does not cover: which lane computes which micro-batch (`balance`), several processes (`ranks`).
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+MOST = 4  # every lane holds gradients of its own, and its products get smaller
+
+
+class Lanes:
+    """Lanes over `threads` cores; one lane runs in the thread that asks."""
+
+    def __init__(self, threads: int, most: int = MOST) -> None:
+        self.count = max(1, min(threads, most))
+        self._threads = max(1, threads // self.count)
+        self._pool: ThreadPoolExecutor | None = None
+
+    def each(self, compute: Callable[[Item], Found], items: Sequence[Item]) -> list[Found]:
+        """What `compute` says of each item, in order; at most `count` at once. Gradients are on or off as for
+        the thread that asks.
+
+        Raises:
+            whatever the first item that failed raised, when no item is being computed any more.
+        """
+        if self.count == 1 or len(items) < 2:
+            return [compute(item) for item in items]
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.count, "lane", torch.set_num_threads, (self._threads,))
+        graded = torch.is_grad_enabled()
+
+        def computed(item: Item) -> Found:
+            with torch.set_grad_enabled(graded):
+                return compute(item)
+
+        calls = [self._pool.submit(computed, item) for item in items]
+        failed = [error for call in calls if (error := call.exception()) is not None]
+        if failed:
+            raise failed[0]
+        return [call.result() for call in calls]
