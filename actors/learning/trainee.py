@@ -25,7 +25,7 @@ from actors.engines.direct import Sender
 from actors.learning import publishing, states
 from actors.learning.lanes import Lanes
 from actors.learning.lora import add_adapters
-from actors.learning.mixed import MixedAdamW
+from actors.learning.mixed import Gradients, MixedAdamW
 from actors.learning.packing import Example
 from actors.learning.policy import Policy, read_model
 from actors.learning.ranks import Ranks
@@ -196,26 +196,27 @@ class Trainee:
         Returns:
             losses and what else was found, in the order of the micro-batches.
         """
-        found: list[tuple[float, Found]] = []
         optimiser = self.optimiser
         if isinstance(optimiser, ShardedAdamW):
+            told = []
             for index, part in enumerate(parts, 1):
-                loss, told = self.policy(lambda: compute(*part))  # noqa: B023
+                loss, found = self.policy(lambda: compute(*part))  # noqa: B023
                 optimiser.exchange(index == len(parts))  # the ranks tell each other after the last one
                 loss.backward()
-                found.append((float(loss.detach()), told))
-            return found
+                told.append((float(loss.detach()), found))
+            return told
 
-        def gradients(part: list[Row], counts: bool) -> tuple[Any, tuple[float, Found]]:
-            loss, told = compute(part, counts)
-            return torch.autograd.grad(loss, optimiser.parameters, allow_unused=True), (float(loss), told)
+        def learned(part: list[Row], counts: bool) -> tuple[Gradients, tuple[float, Found]]:
+            loss, found = compute(part, counts)
+            gradients = torch.autograd.grad(loss, optimiser.parameters, allow_unused=True)
+            return gradients, (float(loss.detach()), found)
 
-        at_once = self.lanes.count
-        for start in range(0, len(parts), at_once):
-            computed = self._each(parts[start : start + at_once], gradients)
-            optimiser.add([each for each, _ in computed])
-            found += [loss for _, loss in computed]
-        return found
+        told = []
+        for start in range(0, len(parts), self.lanes.count):
+            computed = self._each(parts[start : start + self.lanes.count], learned)
+            optimiser.add([gradients for gradients, _ in computed])
+            told += [losses for _, losses in computed]
+        return told
 
     def _finish(
         self,
