@@ -26,7 +26,7 @@ from protocols.errors import TaskspaceError
 Gradients = Sequence[torch.Tensor | None]
 """A micro-batch's, one for each trainable parameter in the optimiser's order; None where nothing went through."""
 
-_BLOCK = 1 << 17  # elements: a block's sum, weights and moments are 2 MB
+_BLOCK = 1 << 18  # elements: 1 MB of gradients, and as much of weights and of each moment
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _ADAM_EPSILON = 1e-8  # torch.optim.AdamW's default
 _EPSILON = 1e-6  # of torch.nn.utils.clip_grad_norm_
