@@ -86,8 +86,11 @@ def _changed(settings: RunSettings, section: str, **values: Any) -> RunSettings:
     return settings.model_copy(update={section: getattr(settings, section).model_copy(update=values)})
 
 
-def check(settings: RunSettings, runs_dir: Path, model_path: Path) -> None:
+def check(settings: RunSettings, runs_dir: Path, model_path: Path, resumed: bool = False) -> None:
     """Everything that can be known before the first role starts.
+
+    Args:
+        resumed: the run goes on; its store knows its tasks.
 
     Raises:
         SettingError: domain or engine refuse their settings, or too little memory.
@@ -108,7 +111,7 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path) -> None:
             f"setting evaluation.kind: {domain.name} has no tasks of kind {settings.evaluation.kind!r}; "
             f"write --set evaluation.kind=all, or choose among {', '.join(domain.kinds)}"
         )
-    if settings.curator.base_tasks:
+    if settings.curator.base_tasks and not resumed:
         base_tasks(domain, settings)  # refuses unknown ones
     for notice in domain.notices:
         print(notice, file=sys.stderr)

@@ -135,7 +135,7 @@ def execute(prepared: Prepared, *, ui: bool = False, quiet: bool = False, as_jso
     settings, run_dir = prepared.settings, prepared.run_dir
     model_path = preflight.model_folder(settings.model, quiet)
     preflight.fetch_embedder(settings, quiet)
-    preflight.check(settings, run_dir.parent, model_path)
+    preflight.check(settings, run_dir.parent, model_path, prepared.resumed)
     trackers.require(settings.tracking)
     with _claimed(prepared), contextlib.ExitStack() as stack:
         progress = stack.enter_context(RunProgress(settings, quiet=quiet))
