@@ -104,6 +104,11 @@ class Curator:
         measured = self._settings.evaluation
         return self._recognised(self._domain.tasks(Split.TEST, measured.kind, measured.tasks), Split.TEST)
 
+    @cached_property
+    def _stored(self) -> list[Task]:
+        """Training tasks that the store was begun with: a plan may name one that is drawn no longer."""
+        return self._reader.begun_with(Split.TRAIN)
+
     def _recognised(self, made: list[Task], split: Split) -> list[Task]:
         """The tasks as this run's store has them; at its beginning, as the source of its experience has."""
         if self._path.exists():
@@ -306,7 +311,7 @@ class Curator:
         return self._unplayed(round, Purpose.EVALUATE, starts, self._settings.evaluation.samples)
 
     def _unplayed(self, round: int, purpose: Purpose, starts: Sequence[Start], size: int) -> list[Play]:
-        tasks = {t.id: t for t in self._all_tasks()}
+        tasks = {t.id: t for t in self._stored + self._all_tasks()}
         plays = [
             play_of(self._settings.seed, round, position, purpose, start, tasks[start.task_id], size)
             for position, start in enumerate(starts)

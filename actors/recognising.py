@@ -40,19 +40,14 @@ def gone_on_with(made: Sequence[Task], stored: Sequence[Task]) -> list[Task]:
         StoreError: it was begun by an earlier version, and its settings have changed since.
     """
     found = as_stored(made, stored)
-    here, now = {task.id for task in stored}, {task.id for task in made}
-    new = [task for task in found if task.id not in here]
-    renamed = [task for task in found if task.id not in now]
-    if not new or not renamed:
+    here, kept, now = ({task.id for task in tasks} for tasks in (stored, found, made))
+    if kept <= here or kept <= now or here <= kept:  # known, of this version, or some more of an earlier one
         return found
-    lost = [task for task in stored if task.id not in {one.id for one in found}]
-    if not lost:
-        return found
-    kept = sum(a.id == b.id for a, b in zip(found, stored))
-    if len(stored) == len(made) and 2 * kept > len(made):
+    if len(stored) == len(made) and 2 * sum(a.id == b.id for a, b in zip(found, stored)) > len(made):
         return list(stored)
+    new = len(kept - here)
     raise StoreError(
-        f"{len(new)} of {len(made)} tasks that these settings ask for are drawn differently since an earlier "
+        f"{new} of {len(made)} tasks that these settings ask for are drawn differently since an earlier "
         "version began the run; go on with the settings it was begun with, or start a new run"
     )
 

@@ -85,6 +85,22 @@ def test_a_run_with_other_ids_plays_what_it_had_planned_and_measures_what_it_mea
     ]
 
 
+def test_what_was_planned_is_played_though_it_is_drawn_no_longer(tmp_path: Path) -> None:
+    settings, run_dir = small_run(rounds=1), tmp_path / "run"
+    run_dir.mkdir()
+    assert crash_after(run_dir, settings, 4)
+    with closing(sqlite3.connect(run_dir / "run.db")) as db:
+        text = (
+            "UPDATE texts SET body = 'Another one: ' || body WHERE id IN (SELECT statement_text FROM tasks)"
+        )
+        db.execute(text)
+        db.commit()
+    older(run_dir)
+    go_on(run_dir, settings)
+    planned = "SELECT json_array_length(plan_json) FROM rounds"
+    assert read(run_dir, planned) == read(run_dir, "SELECT count(*) FROM groups WHERE purpose = 'collect'")
+
+
 @pytest.fixture(scope="module")
 def tasks() -> list[Task]:
     return make_domain(small_run()).tasks(Split.TRAIN, "single")
