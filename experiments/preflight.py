@@ -90,7 +90,7 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path, resumed: bool
     """Everything that can be known before the first role starts.
 
     Args:
-        resumed: the run goes on; its store knows its tasks.
+        resumed: the run goes on from a store, which knows its tasks.
 
     Raises:
         SettingError: domain or engine refuse their settings, or too little memory.
@@ -111,7 +111,7 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path, resumed: bool
             f"setting evaluation.kind: {domain.name} has no tasks of kind {settings.evaluation.kind!r}; "
             f"write --set evaluation.kind=all, or choose among {', '.join(domain.kinds)}"
         )
-    if settings.curator.base_tasks and not resumed:
+    if settings.curator.base_tasks and not (resumed or settings.curator.source):  # a store may know others
         base_tasks(domain, settings)  # refuses unknown ones
     for notice in domain.notices:
         print(notice, file=sys.stderr)
