@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from protocols.cores import usable_cores
 from protocols.errors import SettingError
 from protocols.runtime_settings import RuntimeSettings
 
@@ -68,7 +69,7 @@ def connect(settings: RuntimeSettings) -> None:
         # the arena, so Ray gets no more workers started ahead than this.
         options |= {
             "include_dashboard": False,
-            "num_cpus": max(1, os.cpu_count() or 1),
+            "num_cpus": usable_cores(),
             "object_store_memory": settings.object_store_mb * 2**20,
         }
     else:

@@ -12,6 +12,7 @@ from typing import Any
 
 from experiments import accelerators, cluster, engine_checks, memory_use
 from experiments.progress import downloading
+from protocols import cores
 from protocols.errors import SettingError, StoreError
 from protocols.recipes import recipe
 from protocols.settings import ModelSettings, RunSettings
@@ -129,6 +130,8 @@ def check_machines(settings: RunSettings, parameters: int, model_path: Path) -> 
         nodes = cluster.nodes(settings.runtime)
         accelerators.check(settings, parameters, model_path, None, nodes)
         return
+    if notice := of_cores(cores.cores()):
+        print(notice, file=sys.stderr)
     gpus = accelerators.gpus_here() if accelerators.may_use_gpu(settings) else []
     accelerators.check(settings, parameters, model_path, gpus, None)
     # Bytes a parameter: a bf16 copy in the engine; weights, gradients and two moments in the learner. What
@@ -140,6 +143,17 @@ def check_machines(settings: RunSettings, parameters: int, model_path: Path) -> 
         if not accelerators.on_gpu(settings, role, bool(gpus))
     )
     check_memory(parameters, memory_use.available(), width)
+
+
+def of_cores(found: cores.Cores) -> str:
+    """What to say of cores that a run leaves alone, or ""."""
+    if found.usable == found.machine:
+        return ""
+    quota = "none" if found.quota is None else f"{found.quota:.2g}"
+    return (
+        f"cores: {found.usable} of {found.machine} are used "
+        f"(this process's affinity allows {found.allowed}, its CPU quota is {quota})"
+    )
 
 
 def check_memory(parameters: int, available: int, width: int = 18) -> None:
