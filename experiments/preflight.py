@@ -12,7 +12,7 @@ from typing import Any
 
 from experiments import accelerators, cluster, engine_checks, memory_use
 from experiments.progress import downloading
-from protocols import cores
+from protocols.cores import Cores
 from protocols.errors import SettingError, StoreError
 from protocols.recipes import recipe
 from protocols.settings import ModelSettings, RunSettings
@@ -130,8 +130,6 @@ def check_machines(settings: RunSettings, parameters: int, model_path: Path) -> 
         nodes = cluster.nodes(settings.runtime)
         accelerators.check(settings, parameters, model_path, None, nodes)
         return
-    if notice := of_cores(cores.cores()):
-        print(notice, file=sys.stderr)
     gpus = accelerators.gpus_here() if accelerators.may_use_gpu(settings) else []
     accelerators.check(settings, parameters, model_path, gpus, None)
     # Bytes a parameter: a bf16 copy in the engine; weights, gradients and two moments in the learner. What
@@ -145,9 +143,9 @@ def check_machines(settings: RunSettings, parameters: int, model_path: Path) -> 
     check_memory(parameters, memory_use.available(), width)
 
 
-def of_cores(found: cores.Cores) -> str:
-    """What to say of cores that a run leaves alone, or ""."""
-    if found.usable == found.machine:
+def unused_cores(settings: RunSettings, found: Cores) -> str:
+    """What to say of this machine's cores that a run leaves alone; nothing where it uses all, or others."""
+    if found.usable == found.machine or settings.runtime.address is not None:
         return ""
     quota = "none" if found.quota is None else f"{found.quota:.2g}"
     return (

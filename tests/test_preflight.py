@@ -35,11 +35,13 @@ def test_a_full_disk_is_refused_and_more_rounds_need_more(tmp_path: Path) -> Non
 
 
 def test_cores_that_a_run_leaves_alone_are_told() -> None:
-    assert preflight.of_cores(Cores(machine=8, allowed=8, quota=None)) == ""
-    assert preflight.of_cores(Cores(machine=8, allowed=8, quota=9.0)) == ""
-    assert preflight.of_cores(Cores(machine=8, allowed=4, quota=1.5)) == (
+    here, few = config.load("smoke", []), Cores(machine=8, allowed=4, quota=1.5)
+    assert preflight.unused_cores(here, few) == (
         "cores: 1 of 8 are used (this process's affinity allows 4, its CPU quota is 1.5)"
     )
+    for quota in (None, 9.0):
+        assert preflight.unused_cores(here, Cores(machine=8, allowed=8, quota=quota)) == ""
+    assert preflight.unused_cores(config.load("smoke", ["runtime.address=auto"]), few) == ""
 
 
 @pytest.mark.parametrize(("dtype", "width"), [("bfloat16", 2), ("float32", 4), (None, 2)])
