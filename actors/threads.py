@@ -22,9 +22,9 @@ from pathlib import Path
 #: Between two looks. The kernel counts idle time in hundredths of a second: 2 % of this.
 PERIOD_S = 0.5
 #: Of a core: threads are given up where others take more than this of one that they would need ...
-GIVE_UP = 0.5
+GIVE_UP = 0.25
 #: ... and taken back where others take less than this. What lies between keeps the number still.
-TAKE_BACK = 0.25
+TAKE_BACK = 0.125
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,12 @@ def free_cores(before: Reading, after: Reading, cores: int, threads: int) -> flo
     own = min((after.own - before.own) / seconds, threads)
     idle = (after.idle - before.idle) / seconds
     return min(idle + own, cores)
+
+
+def choices_of(most: int) -> list[int]:
+    """Numbers of threads to choose from: all, all but one, three quarters, and halves down to one."""
+    halves = {most >> shift for shift in range(most.bit_length())}
+    return sorted(halves | {max(1, most - 1), max(1, most * 3 // 4)}, reverse=True)
 
 
 def decide(threads: int, free: float, choices: Sequence[int]) -> int:

@@ -9,7 +9,7 @@ import os
 from collections.abc import MutableMapping
 
 #: GNU's library, which torch brings, counts turns of an empty loop; Intel's, milliseconds.
-BRIEFLY = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
+BRIEFLY = {"GOMP_SPINCOUNT": "3000", "KMP_BLOCKTIME": "1"}
 #: What users say about it themselves.
 THEIRS = ("OMP_WAIT_POLICY", *BRIEFLY)
 

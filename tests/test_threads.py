@@ -1,5 +1,6 @@
 """Threads are given up while other programs want the cores, taken back afterwards, and change no bit."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import threads
+from actors.engines.base import Completion, Request
 from actors.engines.threads import EngineThreads
-from actors.threads import PERIOD_S, Pace, Reading, decide, free_cores, read_machine
+from actors.engines.transformers_engine import TransformersEngine
+from actors.threads import PERIOD_S, Pace, Reading, choices_of, decide, free_cores, read_machine
+from memory.artefacts import fetch_model
+from protocols.records import Message, Prompt
+from protocols.settings import EngineSettings, Sampling
 
 SHARES = st.floats(0, 8, allow_nan=False)
 
@@ -90,17 +96,25 @@ def test_more_free_cores_never_mean_fewer_threads(one: float, other: float, at: 
     ("threads", "free", "expected"),
     [
         (8, 8.0, 8),
-        (8, 7.51, 8),
-        (8, 7.49, 4),
-        (2, 1.49, 1),
-        (1, 1.7, 1),
-        (1, 1.8, 2),
+        (8, 7.76, 8),
+        (8, 7.74, 4),
+        (2, 1.7, 1),
+        (1, 1.87, 1),
+        (1, 1.88, 2),
         (1, 0.0, 1),
-        (1, 8.0, 8),
+        (1, 8, 8),
     ],
 )
 def test_when_threads_are_given_up_and_taken_back(threads: int, free: float, expected: int) -> None:
     assert decide(threads, free, (8, 4, 2, 1)) == expected
+
+
+@given(st.integers(1, 300))
+def test_there_is_a_choice_for_one_busy_core_and_for_many(most: int) -> None:
+    choices = choices_of(most)
+    assert choices == sorted(set(choices), reverse=True)
+    assert choices[0] == most and choices[-1] == 1 and max(1, most - 1) in choices
+    assert all(2 * fewer + 1 >= more for more, fewer in pairwise(choices))
 
 
 def test_what_others_leave_is_idle_time_and_our_own() -> None:
@@ -219,3 +233,40 @@ def test_a_number_that_the_user_set_is_kept(monkeypatch, as_before) -> None:
     chosen = EngineThreads(1, lambda: pytest.fail("nothing to try"))
     chosen.begin()
     assert torch.get_num_threads() == 1 and chosen.most == 1
+
+
+class Restless(Scripted):
+    """A pace that never stands still."""
+
+    def threads(self) -> int:
+        self.wanted.append(3 - self.wanted[-1])
+        return self.wanted[-1]
+
+
+def completions_of(engine: TransformersEngine, rows: int, tokens: int, opening: str) -> list[Completion]:
+    sampling = Sampling(temperature=0.8, max_tokens=tokens)
+
+    def asked(row: int) -> Request:
+        said = Message(role="user", content=f"{opening}Say something about {row // 2}.")
+        return Request(id=f"r{row}", prompt=Prompt(messages=(said,)), sampling=sampling, seed=row, stop=())
+
+    return engine.generate([asked(row) for row in range(rows)])
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+@pytest.mark.parametrize(
+    "model", ["tiny-random", pytest.param("smollm2-135m-instruct", marks=pytest.mark.slow)]
+)
+def test_texts_and_log_probabilities_are_the_same_whatever_the_machine_does(
+    monkeypatch, as_before, model: str, dtype: str
+) -> None:
+    """Bit by bit: a number of threads that changes one is found out and not used."""
+    monkeypatch.setattr("actors.engines.threads.usable_cores", lambda: 2)
+    engine = TransformersEngine(fetch_model(model), EngineSettings(dtype=dtype, device="cpu", batch_size=12))
+    for rows, tokens, opening in ((1, 8, ""), (12, 16, "Know this by heart. " * 40), (20, 6, "")):
+        expected = completions_of(engine, rows, tokens, opening)
+        pace = Restless(1)
+        with monkeypatch.context() as during:
+            during.setattr(engine._threads, "_pace", pace)
+            assert completions_of(engine, rows, tokens, opening) == expected
+        assert len(pace.wanted) > 2 or 1 not in engine._threads._same

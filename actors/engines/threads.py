@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from actors.threads import Pace
+from actors.threads import Pace, choices_of
 from protocols.cores import usable_cores
 
 Logits = Callable[[], Sequence[torch.Tensor]]
@@ -30,10 +30,7 @@ class EngineThreads:
         self.most = fixed or usable_cores()
         self._logits = logits
         self._same = {self.most}
-        choices = [self.most]
-        while choices[-1] > 1 and not fixed:
-            choices.append(choices[-1] // 2)
-        self._pace = self._paced(choices)
+        self._pace = self._paced([fixed] if fixed else choices_of(self.most))
 
     def begin(self) -> None:
         """An engine's call begins."""

@@ -49,8 +49,8 @@ def run(
 
     if usable_cores() < 2:
         return {"not measured": "beside a busy process means on two cores or more, and here is one"}
-    path, found = str(fetch_model(model)), {"cores": usable_cores(), "niceness": RuntimeSettings().niceness}
-    passed = True
+    path, passed = str(fetch_model(model)), True
+    found: dict[str, Any] = {"cores": usable_cores(), "niceness": RuntimeSettings().niceness}
     for name in work:
         rates: dict[str, list[float]] = {"alone": [], "beside": [], "spinning": []}
         with _working(name, path) as ours, _working(name, path, spinning=True) as spinning:
