@@ -9,13 +9,12 @@ The number belongs to the calling thread, and others in the process (a learner's
 before every piece of work. Does not cover: vLLM, which has threads of its own.
 """
 
-import os
 from collections.abc import Callable, Sequence
 
 import torch
 
 from actors.threads import Pace, choices_of
-from protocols.cores import usable_cores
+from protocols.cores import cores, usable_cores
 
 Logits = Callable[[], Sequence[torch.Tensor]]
 
@@ -58,7 +57,7 @@ class EngineThreads:
         return self.most
 
     def _paced(self, choices: Sequence[int]) -> Pace:
-        return Pace(choices, len(os.sched_getaffinity(0)))
+        return Pace(choices, cores().allowed)
 
 
 def _compute_with(threads: int) -> None:

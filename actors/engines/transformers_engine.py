@@ -245,12 +245,13 @@ class TransformersEngine:
     @torch.inference_mode()
     def _sample_logits(self) -> list[torch.Tensor]:
         """Logits of a few steps of usual shapes: a prefix, a prompt, and a token of few and of many rows."""
-        ids = [(7 * i + 11) % min(self.model.config.vocab_size, 5000) for i in range(96)]
+        count = min(96, (getattr(self.model.config, "max_position_embeddings", None) or 96) - 1)
+        ids = [(7 * i + 11) % min(self.model.config.vocab_size, 5000) for i in range(count)]
+        prefix, prompt = ids[: count * 2 // 3], ids[count * 2 // 3 :]
         found = []
-        for rows in sorted({1, 8, self._settings.batch_size}):
-            rows = min(rows, self._most_rows(len(ids)))
-            decoder = self._decoder(self.model, ids[:64], rows, 32, 1)
-            found += [decoder.add([ids[64:]], [rows]), decoder.step(ids[:rows] + [0] * (rows - 96))]
+        for rows in sorted({1, 8, min(self._settings.batch_size, self._most_rows(count))}):
+            decoder = self._decoder(self.model, prefix, rows, len(prompt), 1)
+            found += [decoder.add([prompt], [rows]), decoder.step([ids[row % count] for row in range(rows)])]
         return found
 
     @torch.inference_mode()

@@ -88,7 +88,11 @@ class _Worker:
         self._more = threading.Condition()
         for read in (self._listen, self._keep_errors):
             threading.Thread(target=read, daemon=True).start()
-        self._wait_for(1)
+        try:
+            self._wait_for(1)
+        except BaseException:
+            self.close()
+            raise
         self._process.send_signal(signal.SIGSTOP)
 
     def _listen(self) -> None:
