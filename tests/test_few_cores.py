@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from command import ROOT, environment
 
+from actors.engines.vllm_engine import keep_to_quota
+from protocols.cores import Cores
 from protocols.openmp import BRIEFLY, wait_briefly
 from protocols.runtime_settings import RuntimeSettings
 
@@ -43,6 +45,20 @@ def test_a_run_under_a_quota_of_one_core(one_core, kind: str, engine: str, tmp_p
 def test_a_run_on_one_of_the_cores(kind: str, engine: str, tmp_path: Path) -> None:
     summary = played(one_of_the_cores(), kind, engine, tmp_path)
     assert summary["finished"] and summary["machine"]["cores"] == 1
+
+
+@pytest.mark.parametrize(
+    ("cores", "before", "after"),
+    [
+        (Cores(16, 16, None), {}, {}),
+        (Cores(16, 4, 8.0), {}, {}),
+        (Cores(16, 16, 2.5), {}, {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "2"}),
+        (Cores(16, 16, 2.5), {"VLLM_CPU_OMP_THREADS_BIND": "0-3"}, {"VLLM_CPU_OMP_THREADS_BIND": "0-3"}),
+    ],
+)
+def test_vllm_keeps_to_a_quota(cores: Cores, before: dict[str, str], after: dict[str, str]) -> None:
+    keep_to_quota(before, cores)
+    assert before == after
 
 
 # ---- what OpenMP is told ----
