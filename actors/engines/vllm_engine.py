@@ -259,8 +259,8 @@ class VllmEngine:
 
 
 def keep_to_quota(environ: MutableMapping[str, str], found: Cores) -> None:
-    """Where a CPU quota leaves fewer cores than there are: no more threads than those, on any of the cores. By
-    itself vLLM's CPU build binds one to each core but one."""
+    """Where a CPU quota leaves fewer cores than there are: no more threads than those, on any of the cores.
+    By itself vLLM's CPU build binds one to each core but one."""
     if found.usable < found.allowed and "VLLM_CPU_OMP_THREADS_BIND" not in environ:
         environ.update({"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(found.usable)})
 
