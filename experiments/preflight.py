@@ -12,6 +12,7 @@ from typing import Any
 
 from experiments import accelerators, cluster, engine_checks, memory_use
 from experiments.progress import downloading
+from protocols.cores import Cores
 from protocols.errors import SettingError, StoreError
 from protocols.recipes import recipe
 from protocols.settings import ModelSettings, RunSettings
@@ -143,6 +144,17 @@ def check_machines(settings: RunSettings, parameters: int, model_path: Path) -> 
         if not accelerators.on_gpu(settings, role, bool(gpus))
     )
     check_memory(parameters, memory_use.available(), width)
+
+
+def unused_cores(settings: RunSettings, found: Cores) -> str:
+    """What to say of this machine's cores that a run leaves alone; nothing where it uses all, or others."""
+    if found.usable == found.machine or settings.runtime.address is not None:
+        return ""
+    quota = "none" if found.quota is None else f"{found.quota:.2g}"
+    return (
+        f"cores: {found.usable} of {found.machine} are used "
+        f"(this process's affinity allows {found.allowed}, its CPU quota is {quota})"
+    )
 
 
 def check_memory(parameters: int, available: int, width: int = 18) -> None:
