@@ -74,11 +74,15 @@ class Scheduling(LoadScopeScheduling):
         if list(self.workqueue) != [LAST] or node.shutting_down:
             super()._reschedule(node)
         elif self._pending_of(self.assigned_work[node]) <= 2:
-            others = [other for other in self.nodes if other is not node]
-            if any(not other.shutting_down for other in others):
+            if any(not other.shutting_down for other in self.nodes if other is not node):
                 node.shutdown()
-            elif not any(self._pending_of(self.assigned_work[other]) for other in others):
+            else:
                 self._assign_work_unit(node)
+
+    def _assign_work_unit(self, node: Any) -> None:
+        others = [work for other, work in self.assigned_work.items() if other is not node]
+        if list(self.workqueue) != [LAST] or not any(map(self._pending_of, others)):
+            super()._assign_work_unit(node)
 
     def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
         super().mark_test_complete(node, item_index, duration)

@@ -9,6 +9,7 @@ from command import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from scheduling import LAST, Scheduling, place_of, unit_of
+from xdist.remote import Producer
 
 ALONE = "tests/test_bench_space.py::test_a_small_benchmark_measures_both_sides"
 #: Units by their number of tests; the last one is what has to be alone.
@@ -38,7 +39,7 @@ def played(tests: list[str], workers: int, seed: int) -> list[tuple[str, str, in
     """Every test in the order in which they ended: worker, test, tests under way elsewhere meanwhile."""
     option = SimpleNamespace(loadscopereorder=True, tx=[f"{workers}*popen"], px=[])
     config = SimpleNamespace(option=option, getvalue=lambda name: getattr(option, name))
-    made, rng = Scheduling(config), random.Random(seed)
+    made, rng = Scheduling(config, Producer("quiet", enabled=False)), random.Random(seed)
     nodes = [Worker(f"w{number}") for number in range(workers)]
     for node in nodes:
         made.add_node(node)
