@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet -c constraints.txt
 ARGS ?=
-# Tests run in so many processes at a time: one more than two cores, because many of them wait.
+# Tests run in so many processes at a time: one more than two cores, because many of them wait. 0: in this one.
 WORKERS ?= 3
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
