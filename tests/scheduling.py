@@ -21,18 +21,35 @@ TOGETHER = {
         "test_report_file",
     ),
     # An engine or a server takes gigabytes of memory, and every core while it starts.
-    "vllm": ("test_engine_vllm", "test_engine_openai_vllm", "test_vllm_loop"),
+    "vllm": ("test_engine_vllm", "test_engine_openai_vllm", "test_vllm_loop", "test_accelerators"),
 }
-#: Files without fixtures that are worth sharing: each test is a unit of its own.
-APART: frozenset[str] = frozenset()
+#: Files that take minutes and share little: each of their test functions is a unit of its own.
+APART = frozenset({"test_cluster", "test_faults"})
 #: Benchmarks: they begin when all other tests have ended, in one worker.
 ALONE: tuple[str, ...] = (
     "test_bench_scaling::test_a_small_benchmark",
     "test_bench_space::test_a_small_benchmark",
     "test_bench_ui::test_a_small_benchmark",
 )
-#: What takes longest begins first, so that no worker is left with it at the end.
-FIRST: tuple[str, ...] = ()
+#: What takes longest begins first, so that no worker is left with it at the end: units, or files of `APART`.
+FIRST: tuple[str, ...] = (
+    "browser",
+    "vllm",
+    "test_faults",
+    "test_cluster",
+    "test_faults_network",
+    "test_faults_nodes",
+    "test_resume_selfplay",
+    "test_resume",
+    "test_resume_exploring",
+    "test_cli_run",
+    "test_cli_wrong_input",
+    "test_cli_replay",
+    "test_ahead",
+    "test_learner_group",
+    "test_mle_domain",
+    "test_placement",
+)
 
 _GROUP_OF = {file: group for group, files in TOGETHER.items() for file in files}
 LAST = "alone"
@@ -44,7 +61,7 @@ def unit_of(nodeid: str) -> str:
     file = PurePosixPath(path).stem
     if f"{file}::{test}".startswith(ALONE):
         return LAST
-    return f"{file}::{test}" if file in APART else _GROUP_OF.get(file, file)
+    return f"{file}::{test.partition('[')[0]}" if file in APART else _GROUP_OF.get(file, file)
 
 
 def place_of(nodeid: str) -> int:
