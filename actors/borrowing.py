@@ -24,7 +24,7 @@ from memory.reader import RunReader
 from memory.source_records import proposals_of
 from protocols.errors import SettingError, TaskspaceError
 from protocols.recipes import recipe
-from protocols.records import Decision, Group, Proposal, Purpose, Role, Task, Verdict
+from protocols.records import Decision, Group, Proposal, Purpose, Role, Split, Task, Verdict
 from protocols.settings import RunSettings
 
 _SHARED = ("model", "domain")  # sections that both runs have to agree on
@@ -57,6 +57,12 @@ def tasks(settings: RunSettings, ids: Collection[str], beside: Path = _HERE) -> 
     """The source's tasks with these ids, in its order."""
     with _source(settings, beside) as reader:
         return [task for task, _ in reader.task_records(status="active") if task.id in ids]
+
+
+def begun_with(settings: RunSettings, split: Split, beside: Path = _HERE) -> list[Task]:
+    """The tasks of a split that the source was begun with."""
+    with _source(settings, beside) as reader:
+        return reader.begun_with(split)
 
 
 def proposals(settings: RunSettings, round: int, beside: Path = _HERE) -> list[tuple[Proposal, str]]:

@@ -5,7 +5,7 @@ Reasons are words for counting; `docs/architecture.md` lists none of them, the s
 
 import re
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from protocols.domain import Domain
 from protocols.errors import SettingError
@@ -14,8 +14,15 @@ from protocols.records import Record, Split, Task
 from protocols.settings import RunSettings
 
 
-def base_tasks(domain: Domain, settings: RunSettings) -> list[Task]:
+def base_tasks(
+    domain: Domain,
+    settings: RunSettings,
+    recognised: Callable[[list[Task]], list[Task]] = lambda made: made,
+) -> list[Task]:
     """Base tasks that are trained on; in zwc with the wanted share of multi-function ones spread among them.
+
+    Args:
+        recognised: gives the tasks as the run knows them, see `recognising`.
 
     Raises:
         SettingError: one that is asked for by its id does not exist.
@@ -25,6 +32,7 @@ def base_tasks(domain: Domain, settings: RunSettings) -> list[Task]:
         found = mixed(single, multi, settings.zwc.multi_share)
     else:
         found = domain.tasks(Split.TRAIN, "single" if "multi" in domain.kinds else "all")
+    found = recognised(found)
     wanted = settings.curator.base_tasks
     known = {task.id: task for task in found}
     unknown = [name for name in wanted if name not in known]

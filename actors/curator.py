@@ -25,6 +25,7 @@ from actors import (
 )
 from actors.asking import Ask
 from actors.learning.baselines import weighed
+from actors.recognising import as_stored, gone_on_with
 from actors.verifier import Judged
 from memory.buffer import StartBuffer
 from memory.codec import from_json
@@ -63,10 +64,12 @@ class Curator:
         """Opened on first use: an actor that was started again opens it again, and a refusal is raised
         by a call, where it reaches the user as the one line it is."""
         if self._path.exists():
-            store = Store.open(self._path)
+            store = Store.open(self._path)  # first, since it migrates what the tasks are read from
+            tasks = self._base + self._held_out
         else:
+            tasks = self._base + self._held_out
             store = Store.create(self._path, self._settings.model_dump(mode="json"), {})
-        store.add_tasks(self._base + self._held_out, "active", 0)
+        store.add_tasks(tasks, "active", 0)
         return store
 
     @property
@@ -92,12 +95,27 @@ class Curator:
 
     @cached_property
     def _base(self) -> list[Task]:
-        return choosing.base_tasks(self._domain, self._settings)
+        return choosing.base_tasks(
+            self._domain, self._settings, lambda made: self._recognised(made, Split.TRAIN)
+        )
 
     @cached_property
     def _held_out(self) -> list[Task]:
         measured = self._settings.evaluation
-        return self._domain.tasks(Split.TEST, measured.kind, measured.tasks)
+        return self._recognised(self._domain.tasks(Split.TEST, measured.kind, measured.tasks), Split.TEST)
+
+    @cached_property
+    def _stored(self) -> list[Task]:
+        """Training tasks that the store was begun with: a plan may name one that is drawn no longer."""
+        return self._reader.begun_with(Split.TRAIN)
+
+    def _recognised(self, made: list[Task], split: Split) -> list[Task]:
+        """The tasks as this run's store has them; at its beginning, as the source of its experience has."""
+        if self._path.exists():
+            return gone_on_with(made, self._reader.begun_with(split))
+        if self._settings.curator.source:
+            return as_stored(made, borrowing.begun_with(self._settings, split, self._beside))
+        return made
 
     # --- where the run stands ---
 
@@ -293,7 +311,7 @@ class Curator:
         return self._unplayed(round, Purpose.EVALUATE, starts, self._settings.evaluation.samples)
 
     def _unplayed(self, round: int, purpose: Purpose, starts: Sequence[Start], size: int) -> list[Play]:
-        tasks = {t.id: t for t in self._all_tasks()}
+        tasks = {t.id: t for t in self._stored + self._all_tasks()}
         plays = [
             play_of(self._settings.seed, round, position, purpose, start, tasks[start.task_id], size)
             for position, start in enumerate(starts)

@@ -36,13 +36,23 @@ def again(
 
 
 def offer(
-    buffer: StartBuffer, wanted: BufferSettings, group: Group, verdicts: Sequence[Verdict], rejected: bool
+    buffer: StartBuffer,
+    wanted: BufferSettings,
+    group: Group,
+    verdicts: Sequence[Verdict],
+    rejected: bool,
+    score: float | None = None,
 ) -> None:
     """Keep a collected group's start in the buffer, and what goes on from it, all with the group's score:
-    starts that were never played have none of their own yet."""
+    starts that were never played have none of their own yet.
+
+    Args:
+        score: as it was kept when the group was judged; None: of these verdicts.
+    """
     if group.purpose is not Purpose.COLLECT or rejected or not wanted.p:
         return
-    score = learnability([verdict.reward for verdict in verdicts if verdict.reward is not None])
+    if score is None:
+        score = learnability([verdict.reward for verdict in verdicts if verdict.reward is not None])
     for start in expansion(group, verdicts, wanted.children, wanted.revise):
         buffer.offer(start, score, group.round)
 
@@ -63,12 +73,11 @@ def buffer_after(reader: RunReader, settings: Sequence[RunSettings]) -> StartBuf
     plans = {row["round"]: row for row in reader.rows("SELECT * FROM rounds WHERE round <= ?", [rounds])}
     # Rounds that were collected ahead are planned while others are played: what happened first comes first.
     happened: list[tuple[float, int, Any]] = [(row["started"], 0, row) for row in plans.values()]
-    happened += [
-        (row["created"], row["seq"], row["id"])
-        for row in reader.rows(
-            "SELECT seq, id, created FROM groups WHERE round <= ? AND purpose = 'collect'", [rounds]
-        )
-    ]
+    played = reader.rows(
+        "SELECT seq, id, created, learnability FROM groups WHERE round <= ? AND purpose = 'collect'", [rounds]
+    )
+    happened += [(row["created"], row["seq"], row["id"]) for row in played]
+    scores = {row["id"]: row["learnability"] for row in played}
     origins = {row["id"]: row["origin"] for row in reader.rows("SELECT id, origin FROM tasks")}
     rejected = {
         (row["round"], row["subject_id"])
@@ -81,7 +90,8 @@ def buffer_after(reader: RunReader, settings: Sequence[RunSettings]) -> StartBuf
             group, verdicts = reader.group(what)
             wanted = settings[group.round - 1].curator.buffer
             _suit(buffer, wanted)
-            offer(buffer, wanted, group, verdicts, (group.round, group.start.task_id) in rejected)
+            lost = (group.round, group.start.task_id) in rejected
+            offer(buffer, wanted, group, verdicts, lost, scores[group.id])
         else:
             own = settings[what["round"] - 1]
             _suit(buffer, own.curator.buffer)

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from protocols.cores import usable_cores
 from protocols.errors import SettingError
 from protocols.runtime_settings import RuntimeSettings
 
@@ -33,6 +34,8 @@ TOKEN = "the cluster asks for a token; copy its head's ~/.ray/auth_token here an
 #: `token` in the environment makes this process refuse calls of workers that bring none. Ray sets it itself,
 #: for the process and its children, once a Ray was started in it.
 MODE = "RAY_AUTH_MODE"
+#: Read by each worker when it starts.
+NICENESS = "RAY_worker_niceness"
 REMEDY = "check the address, or leave it out to run on this machine"
 
 
@@ -68,13 +71,15 @@ def connect(settings: RuntimeSettings) -> None:
         # the arena, so Ray gets no more workers started ahead than this.
         options |= {
             "include_dashboard": False,
-            "num_cpus": max(1, os.cpu_count() or 1),
+            "num_cpus": usable_cores(),
             "object_store_memory": settings.object_store_mb * 2**20,
         }
     else:
         require_answer(settings.address, settings.start_deadline_s)
     try:
         with environment(settings.upload) as runtime_env, _own_signals():
+            if NICENESS not in os.environ:
+                runtime_env.setdefault("env_vars", {})[NICENESS] = str(settings.niceness)
             # "local" and not None, which would join whatever RAY_ADDRESS names.
             ray.init(address=settings.address or "local", runtime_env=runtime_env, **options)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:

@@ -41,6 +41,9 @@ def profile(text: str) -> dict[str, float]:
 
 
 def similarity(one: str, other: str) -> float:
-    """From 0.0 (nothing in common) to 1.0 (the same n-grams, equally often)."""
+    """From 0.0 (nothing in common) to 1.0 (the same n-grams, equally often).
+
+    Rounded, so that a threshold and the order of neighbours do not hang on the last bits of logarithms.
+    """
     some, others = profile(one), profile(other)
-    return min(1.0, math.fsum(weight * others.get(gram, 0.0) for gram, weight in some.items()))
+    return min(1.0, round(math.fsum(weight * others.get(gram, 0.0) for gram, weight in some.items()), 12))

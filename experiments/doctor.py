@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import cluster, memory_use, summary
+from protocols import cores
 
 CHILD_DEADLINE_S = 120.0
 
@@ -55,11 +56,13 @@ def _row(row: dict[str, Any]) -> str:
 
 
 def _machine() -> dict[str, Any]:
-    gb = 1e9
+    gb, found = 1e9, cores.cores()
     disk = shutil.disk_usage(Path.cwd())
     return {
         **summary.machine(),
-        "cores in all": os.cpu_count(),
+        "cores in all": found.machine,
+        "cores allowed": found.allowed,
+        "CPU quota": "none" if found.quota is None else f"{found.quota:.2g} cores",
         "memory free GB": round(memory_use.available() / gb, 1),
         "disk free GB": round(disk.free / gb, 1),
         "python": platform.python_implementation(),

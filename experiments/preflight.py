@@ -12,6 +12,7 @@ from typing import Any
 
 from experiments import accelerators, cluster, engine_checks, memory_use
 from experiments.progress import downloading
+from protocols.cores import Cores
 from protocols.errors import SettingError, StoreError
 from protocols.recipes import recipe
 from protocols.settings import ModelSettings, RunSettings
@@ -86,8 +87,11 @@ def _changed(settings: RunSettings, section: str, **values: Any) -> RunSettings:
     return settings.model_copy(update={section: getattr(settings, section).model_copy(update=values)})
 
 
-def check(settings: RunSettings, runs_dir: Path, model_path: Path) -> None:
+def check(settings: RunSettings, runs_dir: Path, model_path: Path, resumed: bool = False) -> None:
     """Everything that can be known before the first role starts.
+
+    Args:
+        resumed: the run goes on from a store, which knows its tasks.
 
     Raises:
         SettingError: domain or engine refuse their settings, or too little memory.
@@ -108,7 +112,7 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path) -> None:
             f"setting evaluation.kind: {domain.name} has no tasks of kind {settings.evaluation.kind!r}; "
             f"write --set evaluation.kind=all, or choose among {', '.join(domain.kinds)}"
         )
-    if settings.curator.base_tasks:
+    if settings.curator.base_tasks and not (resumed or settings.curator.source):  # a store may know others
         base_tasks(domain, settings)  # refuses unknown ones
     for notice in domain.notices:
         print(notice, file=sys.stderr)
@@ -140,6 +144,17 @@ def check_machines(settings: RunSettings, parameters: int, model_path: Path) -> 
         if not accelerators.on_gpu(settings, role, bool(gpus))
     )
     check_memory(parameters, memory_use.available(), width)
+
+
+def unused_cores(settings: RunSettings, found: Cores) -> str:
+    """What to say of this machine's cores that a run leaves alone; nothing where it uses all, or others."""
+    if found.usable == found.machine or settings.runtime.address is not None:
+        return ""
+    quota = "none" if found.quota is None else f"{found.quota:.2g}"
+    return (
+        f"cores: {found.usable} of {found.machine} are used "
+        f"(this process's affinity allows {found.allowed}, its CPU quota is {quota})"
+    )
 
 
 def check_memory(parameters: int, available: int, width: int = 18) -> None:

@@ -29,6 +29,7 @@ from experiments.memory_use import PeakMemory
 from experiments.progress import RunProgress
 from experiments.tracking import trackers
 from experiments.tracking.live import LiveTracking
+from protocols.cores import cores
 from protocols.errors import SettingError, StoreError, TaskspaceError
 from protocols.settings import RunSettings
 
@@ -135,11 +136,12 @@ def execute(prepared: Prepared, *, ui: bool = False, quiet: bool = False, as_jso
     settings, run_dir = prepared.settings, prepared.run_dir
     model_path = preflight.model_folder(settings.model, quiet)
     preflight.fetch_embedder(settings, quiet)
-    preflight.check(settings, run_dir.parent, model_path)
+    preflight.check(settings, run_dir.parent, model_path, prepared.resumed)
     trackers.require(settings.tracking)
     with _claimed(prepared), contextlib.ExitStack() as stack:
         progress = stack.enter_context(RunProgress(settings, quiet=quiet))
-        progress.say(f"run {run_dir}") if not quiet else None
+        for line in (f"run {run_dir}", preflight.unused_cores(settings, cores())):
+            progress.say(line) if line and not quiet else None
         if ui:
             url = stack.enter_context(_screen(run_dir))
             progress.say(f"watch it at {url}")

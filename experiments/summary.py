@@ -6,13 +6,13 @@ that was killed and resumed says the same as one of a run that was not.
 
 import importlib.metadata
 import json
-import os
 import platform
 from pathlib import Path
 from typing import Any
 
 from experiments import config
 from memory.reader import RunReader
+from protocols.cores import usable_cores
 from protocols.domain import make_domain
 from protocols.errors import TaskspaceError
 from protocols.settings import RunSettings
@@ -87,7 +87,7 @@ def versions() -> dict[str, str]:
 def machine() -> dict[str, Any]:
     """Cores this process may use, kind of processor, kernel."""
     return {
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable_cores(),
         "processor": platform.machine(),
         "system": f"{platform.system()} {platform.release()}",
     }

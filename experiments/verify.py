@@ -82,7 +82,7 @@ def verify(run_dir: Path, rows: Sequence[Row], quiet: bool = False) -> dict[str,
                     attempts = [attempt for group in groups for attempt in group.attempts]
                     for attempt, now in zip(attempts, again, strict=True):
                         then = stored[attempt.id]
-                        if (then.reward, then.category) != (now.reward, now.category):
+                        if then.category != now.category or not _near(then.reward, now.reward):
                             found.append(_difference(then, now, known.reasons(attempt.answers, then, now)))
                         elif _apart(then, now):
                             evidence.append(attempt.id)
@@ -163,6 +163,11 @@ def _honest(verdict: Verdict) -> Verdict:
     if not verdict.flipped or verdict.reward is None:
         return verdict
     return msgspec.structs.replace(verdict, reward=1.0 - verdict.reward)
+
+
+def _near(before: float | None, again: float | None) -> bool:
+    """Whether two rewards are the same but for how another processor rounds."""
+    return before == again or (before is not None and again is not None and abs(before - again) < 1e-6)
 
 
 def _apart(before: Verdict, again: Verdict) -> dict[str, tuple[Any, Any]]:

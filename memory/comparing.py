@@ -52,7 +52,7 @@ def paired(first: Mapping[str, float], second: Mapping[str, float], level: float
     if not tasks:
         return None
     one, two = np.array([first[t] for t in tasks]), np.array([second[t] for t in tasks])
-    gains = two - one
+    gains = np.round(two - one, 12) + 0.0  # no difference is 0, and not the last bit of two means
     low, high = _bootstrap(gains, level)
     whole = bool(np.isin(gains, (-1.0, 0.0, 1.0)).all())
     worse, better = int((gains < 0).sum()), int((gains > 0).sum())

@@ -24,6 +24,7 @@ from memory.building import TABLES
 from memory.codec import from_json, text_hash, to_json
 from memory.frozen import frozen
 from memory.reader import RunReader
+from protocols.domains.zwc.grading import equal
 from protocols.errors import StoreError
 from protocols.records import Record
 
@@ -33,11 +34,9 @@ _TABLES = tuple(table for table in TABLES if table not in ("run", "buffer"))
 _SHARED = ("model", "domain")
 _SHARED_ZWC = ("module", "package", "seed")
 
-#: What makes two tasks the same.
-_SAME = (
-    *("domain", "split", "kind", "origin", "topics_json", "payload_json", "parent_id"),
-    *("reference_json", "truth_agrees", "status"),
-)
+#: What makes two tasks the same; and what may differ in how another processor rounded it.
+_SAME = ("domain", "split", "kind", "origin", "topics_json", "parent_id", "truth_agrees", "status")
+_ROUNDED = ("payload_json", "reference_json")
 _RENAMED = ("group_id", "attempt_id", "proposal_id", "parent_attempt_id", "start_id")
 _WITH_IDS = ("plan_json", "numbers_json")
 
@@ -148,6 +147,7 @@ def _attached(connection: sqlite3.Connection, run: Path, name: str) -> Iterator[
         }
         for function, code in functions.items():
             connection.create_function(function, 1, code, deterministic=True)
+        connection.create_function("alike", 2, _alike, deterministic=True)
         connection.execute("ATTACH ? AS source", [f"{source}?mode=ro"])
         try:
             connection.execute("BEGIN")
@@ -160,6 +160,11 @@ def _attached(connection: sqlite3.Connection, run: Path, name: str) -> Iterator[
         finally:
             connection.rollback()
             connection.execute("DETACH source")
+
+
+def _alike(one: str | None, other: str | None) -> bool:
+    """Whether two values as JSON are the same to a grader."""
+    return one == other or (None not in (one, other) and equal(from_json(one or ""), from_json(other or "")))
 
 
 def _walked(value: Any, renamed: Callable[[Any], Any]) -> Any:
@@ -260,7 +265,9 @@ _KNOWN = " UNION ALL ".join(
         ("proposals", "id"),
     )
 )
-_EQUAL = " AND ".join(f"m.{column} IS t.{column}" for column in _SAME)
+_EQUAL = " AND ".join(
+    [*(f"m.{column} IS t.{column}" for column in _SAME), *(f"alike(m.{c}, t.{c})" for c in _ROUNDED)]
+)
 _NAME_TASKS = f"""INSERT INTO names SELECT t.id, CASE WHEN m.id IS NULL OR ({_EQUAL} AND x.hash = s.hash)
   THEN t.id ELSE :label || t.id END, m.id IS NULL OR NOT ({_EQUAL} AND x.hash = s.hash)
 FROM source.tasks t JOIN source.texts s ON s.id = t.statement_text

@@ -13,7 +13,7 @@ from memory.buffer import BufferEntry
 from memory.codec import from_json
 from memory.episodes import EpisodeReader
 from memory.selects import parsed
-from protocols.records import Start
+from protocols.records import Origin, Split, Start, Task
 
 if TYPE_CHECKING:
     from memory.space import TaskSpace
@@ -104,6 +104,11 @@ class RunReader(EpisodeReader):
     def evaluations(self) -> list[dict[str, Any]]:
         """Evaluations in the order they were made."""
         return [parsed(row) for row in self.rows("SELECT * FROM evaluations ORDER BY seq")]
+
+    def begun_with(self, split: Split) -> list[Task]:
+        """The tasks of a split that the run was begun with, in their order; none was proposed."""
+        found = self.task_records(split=split, round=0)
+        return [task for task, _ in found if task.origin is not Origin.PROPOSED]
 
     def stages(self, after_id: int = 0) -> list[dict[str, Any]]:
         """Who spent how long on what, since the stage with this id."""

@@ -3,6 +3,7 @@
 `keep` stores a long text and gives the key that its `_text` column takes. `created` is UNIX seconds.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -90,7 +91,7 @@ def group_row(group: Group, verdicts: Sequence[Verdict], created: float, keep: K
         "verified": sum(reward >= 1.0 for reward in rewards),
         "infra_errors": sum(verdict.infra_error is not None for verdict in verdicts),
         "tokens": sum(len(attempt.logprobs) for attempt in group.attempts),
-        "mean_reward": sum(rewards) / len(rewards) if rewards else None,
+        "mean_reward": math.fsum(rewards) / len(rewards) if rewards else None,
         "learnability": learnability(rewards) if rewards else None,
         "seconds": group.seconds,
         "created": created,

@@ -6,6 +6,7 @@ Not here: advantages and losses (`actors.learning`).
 
 from collections.abc import Sequence
 
+_UNIT = 2.0**-44  # of a return
 #: A proposer's reward from the solve rate p in [0, 1], by name, with where it comes from.
 PROPOSER_REWARDS = {
     "none": "proposers are not rewarded",
@@ -21,6 +22,9 @@ def learnability(rewards: Sequence[float]) -> float:
     Source: ExIt (arXiv 2509.04575), group return variance as learning potential; for returns of 0 and 1 with
     mean p it is p(1 - p). The returns are the scaled ones, in [0, 1]; their variance lies in [0, 1/4].
 
+    Starts are ranked by it, so returns are counted in whole units of `_UNIT`: the same ones are worth as much
+    in any order, as are p and 1 - p, and a return's last bits, which are the processor's, do not count.
+
     Args:
         rewards: (G,) returns in [0, 1].
 
@@ -33,8 +37,9 @@ def learnability(rewards: Sequence[float]) -> float:
     _check(rewards)
     if not rewards:
         return 0.0
-    mean = sum(rewards) / len(rewards)
-    return sum((reward - mean) ** 2 for reward in rewards) / len(rewards)
+    units = [round(reward / _UNIT) for reward in rewards]
+    total, squares, count = sum(units), sum(unit * unit for unit in units), len(units)
+    return (count * squares - total * total) / (count / _UNIT) ** 2
 
 
 def gain(reward: float, before: float) -> float:

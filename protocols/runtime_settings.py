@@ -27,6 +27,9 @@ class RuntimeSettings(Section):
     """How Ray distributes what the actors ask for over nodes."""
     start_deadline_s: float = Field(120.0, gt=0)
     """Longest wait for the cluster to answer, and for what the actors ask for to be free."""
+    niceness: int = Field(5, ge=0, le=19)
+    """How far actors stand back where other programs want the same cores: 0 = not at all, 19 = most (as
+    nice(1)); Ray's own default is 15. `RAY_worker_niceness` in the environment goes before it."""
     upload: bool = False
     """Send this code to every node; without it, each has the same version installed."""
 

@@ -109,7 +109,9 @@ def test_obfuscate_writes_an_importable_package(tmp_path: Path) -> None:
 
 def test_doctor_names_every_isolation_layer_with_its_state(tmp_path: Path) -> None:
     found = json.loads(taskspace("doctor", "--json", cwd=tmp_path).stdout)
-    assert found["versions"]["torch"] and found["machine"]["cores"] >= 1
+    machine = found["machine"]
+    assert found["versions"]["torch"] and machine["CPU quota"]
+    assert 1 <= machine["cores"] <= machine["cores allowed"] <= machine["cores in all"]
     assert found["sandbox"]
     for layer in found["sandbox"]:
         assert layer["state"] in ("on", "off", "missing")

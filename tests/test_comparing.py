@@ -66,3 +66,11 @@ def test_over_seeds_is_students_interval() -> None:
     theirs = stats.ttest_1samp(means, 0).confidence_interval()
     assert over_seeds(means) == pytest.approx((theirs.low, theirs.high))
     assert over_seeds([0.5]) is None
+
+
+def test_means_that_differ_by_rounding_do_not_differ() -> None:
+    first, second = {"a": 0.3, "b": 0.5, "c": 0.7}, {"a": 0.1 + 0.2, "b": 0.5, "c": 0.7}
+    found, same = paired(first, second), paired(first, first)
+    assert found is not None and same is not None
+    assert (found.first_better, found.second_better, found.p) == (0, 0, 1.0)
+    assert (found.low, found.high, found.test) == (same.low, same.high, same.test)

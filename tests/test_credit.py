@@ -83,3 +83,20 @@ def test_settings_offer_exactly_these_rewards():
     from protocols.settings import ProposerSettings
 
     assert get_args(ProposerSettings.model_fields["reward"].annotation) == tuple(PROPOSER_REWARDS)
+
+
+@given(returns, st.randoms(use_true_random=False))
+def test_learnability_is_the_same_in_any_order(rewards, rng):
+    assert learnability(rng.sample(rewards, len(rewards))) == learnability(rewards)
+
+
+@given(st.lists(st.sampled_from([0.1, 0.3, 1 / 3, 0.7, 1.0]), min_size=1, max_size=9))
+def test_learnability_has_no_last_bits_of_its_returns(rewards):
+    assert learnability([math.nextafter(reward, 0.0) for reward in rewards]) == learnability(rewards)
+
+
+@given(st.integers(0, 30), st.integers(1, 30))
+def test_learnability_of_a_rate_and_of_its_opposite_is_the_same(solved, failed):
+    rewards = [1.0] * solved + [0.0] * failed
+    assert learnability(rewards) == learnability([1 - reward for reward in rewards])
+    assert learnability([0.1] * (solved + failed)) == 0.0

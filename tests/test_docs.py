@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from command import ROOT
 
 from experiments import cli, config
@@ -52,12 +53,28 @@ def test_every_command_in_the_docs_is_there_with_its_options() -> None:
     assert seen >= 5
 
 
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
 def test_every_make_target_in_the_docs_is_there() -> None:
-    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = make_targets()
     for path in [README, *DOCS]:
         for line in shell_lines(path.read_text(encoding="utf-8")):
             if line.startswith("make "):
                 assert line.split()[1] in targets, f"{path.name}: {line}"
+
+
+def test_hosted_jobs_do_what_the_script_of_the_checkout_does() -> None:
+    """Each line of .ci/run is a step of a job; the tests of its one call are spread over two."""
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    steps = {step["run"] for job in jobs.values() for step in job["steps"] if "run" in step}
+    script = (ROOT / ".ci/run").read_text().splitlines()
+    lines = [line.split("  #")[0] for line in script if line.startswith(("make ", ".ci/"))]
+    assert lines[-1] == "make test ARGS='-m \"slow or not slow\" --durations=10'"
+    assert steps == {*lines[:-1], "make test ARGS=--durations=10", "make test-slow ARGS=--durations=10"}
+    assert {step.split()[1] for step in steps if step.startswith("make ")} <= make_targets()
+    assert (ROOT / ".ci/packages").stat().st_mode & 0o111
 
 
 def test_every_setting_in_the_docs_is_there() -> None:

@@ -113,6 +113,7 @@ def test_an_engine_that_hangs_is_ended_and_asked_again(tmp_path):
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
     with start_runtime(RuntimeSettings(restarts=2)) as runtime:
         hanging = runtime.spawn("engine-0", Echo, "e0", str(tmp_path / "m"), "hang")
+        hanging.call("describe", deadline_s=60, reason="the actor to start")
         began = time.monotonic()
         assert {one.text for one in ask(Replicas([hanging], 2), requests_of(2), deadline_s=5)} == {"e0"}
         assert time.monotonic() - began < 50

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from experiments import config, memory_use, preflight
+from protocols.cores import Cores
 from protocols.errors import SettingError, StoreError
 from protocols.settings import RunSettings
 
@@ -31,6 +32,16 @@ def test_a_full_disk_is_refused_and_more_rounds_need_more(tmp_path: Path) -> Non
     assert "--runs" in str(caught.value)
     adapters = config.load("smoke", ["rounds=100", "learner.lora.rank=8"])
     preflight.check_disk(adapters, 100_000_000, free, tmp_path)
+
+
+def test_cores_that_a_run_leaves_alone_are_told() -> None:
+    here, few = config.load("smoke", []), Cores(machine=8, allowed=4, quota=1.5)
+    assert preflight.unused_cores(here, few) == (
+        "cores: 1 of 8 are used (this process's affinity allows 4, its CPU quota is 1.5)"
+    )
+    for quota in (None, 9.0):
+        assert preflight.unused_cores(here, Cores(machine=8, allowed=8, quota=quota)) == ""
+    assert preflight.unused_cores(config.load("smoke", ["runtime.address=auto"]), few) == ""
 
 
 @pytest.mark.parametrize(("dtype", "width"), [("bfloat16", 2), ("float32", 4), (None, 2)])

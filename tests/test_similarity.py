@@ -62,3 +62,9 @@ def test_similarity_is_a_cosine(one: str, other: str) -> None:
 def test_words_count_and_not_their_order_or_case() -> None:
     assert similarity("Return the mean of values", "the MEAN of values, return") == pytest.approx(1.0)
     assert similarity("abc", "xyz") == 0.0
+
+
+@given(st.lists(st.sampled_from(["the", "mean", "of", "all", "prices", "prices", "sorted"]), min_size=1))
+def test_the_same_words_in_another_order_are_wholly_alike(words: list[str]) -> None:
+    """A threshold of 1.0 must not hang on how sums of logarithms round."""
+    assert similarity(" ".join(words), " ".join(reversed(words))) == 1.0

@@ -52,6 +52,17 @@ def test_nothing_is_lost_and_nothing_collides(several, merged):
     assert names == {"one", "two", "again"}
 
 
+def test_answers_that_another_processor_rounded_make_no_second_task(several, tmp_path):
+    folders = [Path(shutil.copytree(several[0], tmp_path / name)) for name in ("here", "there", "elsewhere")]
+    for folder, expected in zip(folders, (0.3, 0.1 + 0.2, 0.31)):
+        payload = json.dumps({"cases": [{"args": [[1, 2]], "expected": expected}]})
+        change(folder, "UPDATE tasks SET payload_json = ?, reference_json = ?", payload, str(expected))
+    count = len(rows(folders[0], "tasks"))
+    told = stores.merge(folders, tmp_path / "all")["merged"]
+    assert [part["shared_tasks"] for part in told] == [0, count, 0]
+    whole(tmp_path / "all")
+
+
 def test_statistics_of_each_run_can_be_had_from_the_merged_one(several, merged):
     with RunReader(merged) as reader:
         parts = reader.facts()["merged"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from protocols.domains.zwc.bank import NAMES, build_tasks
-from protocols.domains.zwc.bank.compositions import evaluate, functions, needed, offers, shapes, shorter
+from protocols.domains.zwc.bank.compositions import answer, functions, needed, offers, shapes, shorter
 from protocols.domains.zwc.bank.stages import JOINS, MAPS, PAIRS, REDUCTIONS
 from protocols.domains.zwc.plain import pack, to_plain, unpack
 from protocols.records import Split, Task
@@ -68,7 +68,7 @@ def test_a_composition_that_can_do_without_a_function_is_refused() -> None:
         (("median", ("exp", ("log", "x"))), False),  # both together do nothing
         (("max", ("diff", "x")), True),
     ):
-        assert needed(tree, data, [to_plain(evaluate(tree, args)) for args in data]) is stands
+        assert needed(tree, data, [answer(tree, args) for args in data]) is stands
 
 
 def test_leaving_functions_out_covers_every_way() -> None:

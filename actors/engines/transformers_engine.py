@@ -12,7 +12,6 @@ attention), `sampling`, `stopping`, `weights` (loading and checking).
 Does not cover: several devices, quantised weights, speculative decoding.
 """
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +29,8 @@ from actors.engines.decoding import ATTENTION, SharedPrefixDecoder, holes, suppo
 from actors.engines.plain_decoding import PlainDecoder
 from actors.engines.sampling import generator_of, sample
 from actors.engines.stopping import StopWatch
+from actors.engines.threads import EngineThreads
+from protocols.cores import usable_cores
 from protocols.engine_settings import EngineSettings
 from protocols.errors import DeadlineError, EngineError
 
@@ -70,8 +71,10 @@ class TransformersEngine:
         self.why = "transformers: works with every causal language model"
         self._settings = settings
         self._base = Path(model_path)  # what adapters are added to
-        self._set_threads()
         self.device = _device(settings.device)
+        fixed = settings.threads or (usable_cores() if self.device.type == "cuda" else 0)
+        self._threads = EngineThreads(fixed, self._sample_logits)
+        self._threads.begin()
         self.model, self.tokenizer = weight_loading.load_model(
             model_path, self.device, getattr(torch, settings.dtype)
         )
@@ -96,7 +99,7 @@ class TransformersEngine:
         self, requests: Sequence[Request], progress: Callable[[int], None] | None = None
     ) -> list[Completion]:
         began = time.monotonic()
-        self._set_threads()
+        self._threads.begin()
         rows = self._encode(requests)
         for family in _families([row for row in rows if row.limit > 0]):
             self._play(family, began + self._settings.deadline_s, progress)
@@ -108,7 +111,7 @@ class TransformersEngine:
 
     @torch.inference_mode()
     def load(self, weights: Weights) -> None:
-        self._set_threads()
+        self._threads.begin()
         self.version = -1  # nobody's, until the new weights stand and are checked
         if weights.adapter:
             weight_loading.add_adapter(self.model, self._base, Path(weights.path), weights.checksum)
@@ -148,6 +151,7 @@ class TransformersEngine:
                     f"engine {self.name}: {len(waiting) + len(rows)} answers unfinished after "
                     f"{self._settings.deadline_s:.0f} s; raise engine.deadline_s or ask for less at a time"
                 )
+            self._threads.set()
             free = capacity - len(rows)
             if not rows or (decoder.grows and waiting and free >= min(refill, len(waiting))):
                 new, waiting = waiting[:free], waiting[free:]
@@ -238,12 +242,17 @@ class TransformersEngine:
         per_row = 2 * config.num_hidden_layers * heads * size * self.model.dtype.itemsize * columns
         return max(1, self._kv_bytes // per_row)
 
-    def _set_threads(self) -> None:
-        # Ray sets OMP_NUM_THREADS to an actor's num_cpus, 1 by default, and a learner in the same process
-        # may have chosen otherwise.
-        wanted = self._settings.threads or len(os.sched_getaffinity(0))
-        if torch.get_num_threads() != wanted:
-            torch.set_num_threads(wanted)
+    @torch.inference_mode()
+    def _sample_logits(self) -> list[torch.Tensor]:
+        """Logits of a few steps of usual shapes: a prefix, a prompt, and a token of few and of many rows."""
+        count = min(96, (getattr(self.model.config, "max_position_embeddings", None) or 96) - 1)
+        ids = [(7 * i + 11) % min(self.model.config.vocab_size, 5000) for i in range(count)]
+        prefix, prompt = ids[: count * 2 // 3], ids[count * 2 // 3 :]
+        found = []
+        for rows in sorted({1, 8, min(self._settings.batch_size, self._most_rows(count))}):
+            decoder = self._decoder(self.model, prefix, rows, len(prompt), 1)
+            found += [decoder.add([prompt], [rows]), decoder.step([ids[row % count] for row in range(rows)])]
+        return found
 
     @torch.inference_mode()
     def _choose_decoder(self) -> type[SharedPrefixDecoder] | type[PlainDecoder]:

@@ -14,7 +14,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from actors.engines.background import Background
 from actors.engines.base import Completion, Meeting, Request, Weights
 from actors.engines.chat import encode_prompt
 from actors.engines.reading import Reading
+from protocols.cores import Cores, cores
 from protocols.engine_settings import EngineSettings
 from protocols.errors import EngineError, TransferError
 
@@ -46,6 +47,7 @@ class VllmEngine:
         """
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+        keep_to_quota(os.environ, cores())
         self.version = 0
         self._settings = settings
         self._path = model_path
@@ -254,6 +256,13 @@ class VllmEngine:
                 self._totals["seconds"] += now - self._began
             self._running += change
             self._began = now
+
+
+def keep_to_quota(environ: MutableMapping[str, str], found: Cores) -> None:
+    """Where a CPU quota leaves fewer cores than there are: no more threads than those, on any of the cores.
+    By itself vLLM's CPU build binds one to each core but one."""
+    if found.usable < found.allowed and "VLLM_CPU_OMP_THREADS_BIND" not in environ:
+        environ.update({"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(found.usable)})
 
 
 def arguments(model_path: Path, settings: EngineSettings, context: int, lora_rank: int = 0) -> dict[str, Any]:

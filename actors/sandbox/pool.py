@@ -21,6 +21,7 @@ from types import TracebackType
 from actors.sandbox import isolation
 from actors.sandbox.slot import DEPTH, Slot
 from actors.sandbox.wire import Closed
+from protocols.cores import usable_cores
 from protocols.errors import SandboxError
 from protocols.records import Outcome, Program
 from protocols.settings import SandboxSettings
@@ -32,7 +33,7 @@ _INPUTS = 64  # folders that helpers keep for programs to come
 def default_workers() -> int:
     """One for each core that this process may use; at most 32, because each holds the library (about 60 MB
     with NumPy)."""
-    return min(len(os.sched_getaffinity(0)), 32)
+    return min(usable_cores(), 32)
 
 
 def cores(count: int) -> list[int]:

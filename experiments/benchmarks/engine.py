@@ -122,6 +122,11 @@ class _Generate:
         return tokens / seconds
 
 
+def shared_requests(rows: int, sampling: Sampling) -> list[Request]:
+    """Groups of four equal prompts, all of which open with the same 300 tokens."""
+    return _requests(_facts(300), rows, 4, sampling)
+
+
 def _facts(tokens: int) -> str:
     # One such sentence is about 11 tokens.
     return "".join(f"Item {i} of the list is worth {i * i % 97}. " for i in range(max(1, tokens // 11)))

@@ -8,7 +8,6 @@ peak memory is the GPU's.
 """
 
 import json
-import os
 import resource
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.benchmarks.contenders import apart
+from protocols.cores import usable_cores
 from protocols.learner_settings import LearnerSettings
 from protocols.records import Book, Prompt, Sample, Split, Start, Step
 from protocols.settings import EngineSettings, Sampling, ZwcSettings
@@ -141,7 +141,7 @@ def _trl(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     from transformers import TrainerCallback
     from trl import GRPOConfig, GRPOTrainer
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(usable_cores())
     count = task["prompts"] * task["group"]
     rows = [
         {"prompt": [{"role": m.role, "content": m.content} for m in prompt.messages]}

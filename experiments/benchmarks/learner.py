@@ -7,7 +7,6 @@ faster setting (no gradient checkpointing) and bfloat16 autocast on float32 weig
 """
 
 import json
-import os
 import resource
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.benchmarks.contenders import apart
+from protocols.cores import usable_cores
 from protocols.learner_settings import LearnerSettings
 from protocols.records import Book, Sample, Split, Start, Step
 from protocols.settings import ZwcSettings
@@ -165,7 +165,7 @@ def _trl(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         for batch in batches
         for e in batch
     ]
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(usable_cores())
 
     dataset = Dataset.from_list(rows)
 

@@ -5,7 +5,6 @@ measured is what sharding and exchanging cost where they are not needed. Ranks a
 """
 
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from experiments.benchmarks import learner
 from experiments.benchmarks.contenders import apart
+from protocols.cores import usable_cores
 from protocols.learner_settings import LearnerSettings
 
 SAME = 0.02  # nats between the losses of a step, in bfloat16
@@ -35,7 +35,7 @@ def run(model: str = "smollm2-135m-instruct", samples: int = 48, batch_size: int
     losses = [found[name].pop("losses") for name in ("one", "two")]
     difference = max(abs(a - b) for a, b in zip(*losses, strict=True))
     return {
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "steps": len(losses[0]),
         **found,
         "ratio": round(found["two"]["tokens_per_s"] / found["one"]["tokens_per_s"], 2),

@@ -6,7 +6,6 @@ everything else is real. The predictions come from costs that were measured with
 Not here: what engines compute, several machines. docs/scaling.md reads the figures.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from experiments.benchmarks import saturation, scaling_costs, scaling_parts, scaling_whole
 from experiments.benchmarks.saturation import Costs, System
 from experiments.benchmarks.scaling_work import GROUP_SIZE
+from protocols.cores import usable_cores
 
 ACTORS = (1, 2, 4, 8, 16)
 BATCHES = (1, 4, 16)
@@ -59,7 +59,7 @@ def run(
         **{name: other[name] for name in Costs.__annotations__ if name in other},
         **driver,
     )
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     result: dict[str, Any] = {
         "machine_cores": cores,
         "verification_programs_per_s": verified["rates"],

@@ -47,7 +47,7 @@ def branch(
     planned = branching.plan(launch.find(run, runs), at, list(set_ or []), runs, name)
     if not prepare:
         model = preflight.model_folder(planned.settings.model, quiet or as_json)
-        preflight.check(planned.settings, runs, model)
+        preflight.check(planned.settings, runs, model, resumed=True)
     prepared = branching.make(planned)
     changes = ", ".join(planned.changes) or "nothing changed"
     if prepare:

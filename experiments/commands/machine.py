@@ -19,6 +19,7 @@ BENCHMARKS = (
     "learner",
     "grpo",
     "ranks",
+    "busy",
     "ahead",
     "rollout",
     "scaling",

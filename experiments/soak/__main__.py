@@ -6,7 +6,6 @@ run itself.
 
 import csv
 import json
-import os
 import random
 import signal
 import subprocess
@@ -19,6 +18,7 @@ import psutil
 import typer
 
 from experiments.soak import figures, invariants, processes, watching
+from protocols.cores import usable_cores
 from protocols.settings import RunSettings
 
 #: Faults with how often each is drawn. `stop` is SIGSTOP: it hangs until it is replaced.
@@ -228,7 +228,7 @@ def main(
     summary = {
         "minutes": round(soak.seconds / 60, 1),
         "seed": seed,
-        "machine": f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "machine": f"{usable_cores()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB",
         "date": time.strftime("%Y-%m-%d"),
         "violations": wrong,
         "faults": figures.of_faults(soak.faults),

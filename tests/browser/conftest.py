@@ -73,7 +73,8 @@ def base(runs: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def visitor(driver: webdriver.Chrome, base: str) -> Visitor:
+def visitor(driver: webdriver.Chrome, base: str) -> Iterator[Visitor]:
     driver.set_window_size(1500, 1500)
     driver.get_log("browser")  # what an earlier page said is not this one's
-    return Visitor(driver, base)
+    yield Visitor(driver, base)
+    driver.get("about:blank")  # a page that stays open asks for news, and draws, beside later tests

@@ -78,7 +78,8 @@ def judge(competition: Competition, attempt_id: str, outcome: Outcome) -> Verdic
         why = f"competition {competition.name}: metric {competition.definition.metric} failed ({failure})"
         return verdict("infra_error", None, " ".join(why.split())[:_DETAIL])
     worth = normalised(score, competition.definition.worst, competition.definition.best)
-    return verdict(SCORED, worth, score=score, normalised=worth)
+    # Rewards are compared with each other: their last bits are the processor's.
+    return verdict(SCORED, round(worth, 9), score=score, normalised=worth)
 
 
 def feedback(verdict: Verdict, most: int, show_score: bool) -> str:

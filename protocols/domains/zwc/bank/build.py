@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from protocols.domains.zwc.bank import chains, compositions
 from protocols.domains.zwc.bank.cases import CASES, draw, truth, varied
 from protocols.domains.zwc.bank.families import recipe_at
-from protocols.domains.zwc.bank.recipe import Recipe, definition
+from protocols.domains.zwc.bank.recipe import definition
+from protocols.domains.zwc.bank.rounding import settled
 from protocols.domains.zwc.bank.wording import asked, scenarios, sentence, statement, them
 from protocols.domains.zwc.functions import NAMES
 from protocols.domains.zwc.plain import pack
@@ -109,15 +110,16 @@ def _single(library: Named, name: str, split: Split, position: int, seed: int, s
         text = statement(recipe, scenario, split, rng)
         if text in seen and attempt < _FRESH:
             continue
-        cases = _cases(recipe, split, rng)
-        if not varied([c["expected"] for c in cases]):
+        answer = partial(truth, recipe)
+        arguments, expected = _cases(answer, recipe.kind, recipe.least, recipe.own, split, rng)
+        if not varied(expected):
             continue
         seen.add(text)
         parameters = [*scenario.names, *(p for p, _ in recipe.own)]
         topics = tuple(library.entries[n] for n in (name, *recipe.helpers))
         function, *helpers = (f"{library.package}.{topic}" for topic in topics)
         statements = recipe.code(scenario.names, function, helpers)
-        return _task("single", split, text, topics, parameters, cases, statements)
+        return _task("single", split, text, topics, parameters, arguments, expected, statements)
     raise AssertionError(f"the recipe of {name} makes no task")
 
 
@@ -142,18 +144,16 @@ def _multi(
         text = sentence(scenario, compositions.words(tree, split, noun, scenario.names), split, rng)
         if text in seen and attempt < _FRESH:
             continue
-        drawn = [draw(kind, 3, (), split, number, rng) for number in range(CASES)]
-        arguments = [args for args in drawn if args is not None]
-        expected = compositions.answers(tree, arguments)
-        if expected is None or not varied(expected) or not compositions.needed(tree, arguments, expected):
+        answer = partial(compositions.answer, tree)
+        arguments, expected = _cases(answer, kind, 3, (), split, rng)
+        if None in expected or not varied(expected) or not compositions.needed(tree, arguments, expected):
             continue
         seen.add(text)
         called = compositions.functions(tree)
         spelled = {n: f"{library.package}.{library.entries[n]}" for n in called}
-        expression = compositions.code(tree, spelled | dict(zip("xy", scenario.names)))
-        cases = [{"args": pack(a), "expected": pack(e)} for a, e in zip(arguments, expected)]
+        statements = f"return {compositions.code(tree, spelled | dict(zip('xy', scenario.names)))}"
         topics = tuple(library.entries[n] for n in called)
-        return _task("multi", split, text, topics, list(scenario.names), cases, f"return {expression}")
+        return _task("multi", split, text, topics, list(scenario.names), arguments, expected, statements)
     return None
 
 
@@ -184,21 +184,38 @@ def _chain(
         text = sentence(scenario, what, split, rng, extra, first)
         if len(text.split()) > _WORDS or (text in seen and attempt < _FRESH):
             continue
-        drawn = (draw(recipe.kind, max(3, recipe.least), chain.own, split, n, rng) for n in range(CASES))
-        arguments = [args for args in drawn if args is not None]
-        expected = chain.answers(arguments)
-        packed = [pack(e) for e in expected or ()]
-        if expected is None or not varied(packed):
-            continue
-        if not chain.steady(arguments, expected) or not chain.needed(arguments, expected):
+        least_long = max(3, recipe.least)
+        arguments, expected = _cases(chain.answer, recipe.kind, least_long, chain.own, split, rng)
+        if None in expected or not varied(expected) or not chain.needed(arguments, expected):
             continue
         seen.add(text)
         topics = tuple(library.entries[n] for n in chain.functions)
         spelled = {n: f"{library.package}.{library.entries[n]}" for n in chain.functions}
-        cases = [{"args": pack(a), "expected": e} for a, e in zip(arguments, packed)]
         statements = chain.code(scenario.names, spelled)
-        return _task("multi", split, text, topics, parameters, cases, statements)
+        return _task("multi", split, text, topics, parameters, arguments, expected, statements)
     return None
+
+
+def _cases(
+    answer: Callable[..., Any],
+    kind: str,
+    least: int,
+    own: Sequence[tuple[str, str]],
+    split: Split,
+    rng: random.Random,
+) -> tuple[list[list[Any]], list[Any]]:
+    """Arguments of hidden cases, and the answer to each.
+
+    Args:
+        answer: of (arguments, how far results are moved).
+    """
+
+    def stands(args: list[Any]) -> bool:
+        return settled(lambda by: answer(args, by=by))
+
+    drawn = (draw(kind, least, own, split, number, rng, stands) for number in range(CASES))
+    arguments = [args for args in drawn if args is not None]
+    return arguments, [answer(args) for args in arguments]
 
 
 def _task(
@@ -207,31 +224,25 @@ def _task(
     text: str,
     topics: tuple[str, ...],
     parameters: list[str],
-    cases: list[dict[str, Any]],
+    arguments: list[list[Any]],
+    expected: list[Any],
     statements: str,
 ) -> Task:
-    payload = {
+    """The task of these cases. What the answers are is left out of its id: last bits are the processor's."""
+    asked = {
         "entry_point": "solve",
         "parameters": parameters,
-        "cases": cases,
+        "cases": [{"args": pack(args)} for args in arguments],
         "solution": definition("solve", parameters, statements),
     }
+    cases = [{"args": pack(a), "expected": pack(e)} for a, e in zip(arguments, expected)]
     return Task(
-        id=digest("zwc", kind, text, topics, payload),
+        id=digest("zwc", kind, text, topics, asked),
         domain="zwc",
         split=split,
         kind=kind,
         origin=Origin.SEED,
         statement=text,
         topics=topics,
-        payload=payload,
+        payload=asked | {"cases": cases},
     )
-
-
-def _cases(recipe: Recipe, split: Split, rng: random.Random) -> list[dict[str, Any]]:
-    cases: list[dict[str, Any]] = []
-    for number in range(CASES):
-        args = draw(recipe.kind, recipe.least, recipe.own, split, number, rng)
-        if args is not None:
-            cases.append({"args": pack(args), "expected": pack(truth(recipe, args))})
-    return cases

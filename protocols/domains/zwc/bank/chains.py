@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from protocols.domains.zwc.bank.cases import draw, raw, truth
 from protocols.domains.zwc.bank.compositions import LARGEST
 from protocols.domains.zwc.bank.families import RECIPES
 from protocols.domains.zwc.bank.recipe import Recipe
+from protocols.domains.zwc.bank.rounding import function, perhaps
 from protocols.domains.zwc.bank.step import (
     BLOCK,
     COMPLEX,
@@ -46,7 +46,6 @@ RESULTS = {Split.TRAIN: ("the result", "this result"), Split.TEST: ("the outcome
 #: What the solution calls it. No scenario has a parameter of that name.
 FOUND = "found"
 _LOOKS = 60  # draws before a function counts as standing in no chain
-_ROUNDING = 1e-9
 #: What computing with data that was not meant for a function can raise.
 _FAILURES = (
     *(ValueError, IndexError, TypeError, AttributeError, ArithmeticError),
@@ -95,7 +94,7 @@ class Chain:
         args: Sequence[Any],
         left_out: Sequence[int] = (),
         first: int | None = None,
-        noise: float = 0.0,
+        by: float = 0.0,
     ) -> Any:
         """What the real functions give, as plain data; None where that is undefined or not readable.
 
@@ -103,33 +102,23 @@ class Chain:
             args: the scenario's arguments, the recipe's own and the steps' own.
             left_out: steps to pass over.
             first: start from this argument instead of the recipe's result.
-            noise: move the recipe's result by so much, relatively.
+            by: how far results are moved, see `rounding`.
         """
         count = len(args) - sum(len(step.own) for step in self.steps)
         own = iter(args[count:])
         try:
-            value = args[first] if first is not None else _moved(raw(self.recipe, args[:count]), noise)
+            value = args[first] if first is not None else raw(self.recipe, args[:count], by)
             with np.errstate(divide="raise", invalid="raise", over="raise"), warnings.catch_warnings():
                 warnings.simplefilter("error")
                 warnings.simplefilter("ignore", DeprecationWarning)  # of names that the library will give up
                 for number, step in enumerate(self.steps):
                     given = [next(own) for _ in step.own]
                     if number not in left_out:
-                        value = _call(step)(value, *given)
+                        value = _call(step, by)(value, *given)
             plain = to_plain(value)
         except _FAILURES:
             return None
         return plain if _readable(plain) else None
-
-    def answers(self, cases: Sequence[Sequence[Any]]) -> list[Any] | None:
-        """The answer to each case; None if one has none."""
-        made = []
-        for args in cases:
-            value = self.answer(args)
-            if value is None:
-                return None
-            made.append(value)
-        return made
 
     def needed(self, cases: Sequence[Sequence[Any]], expected: Sequence[Any]) -> bool:
         """Whether the answers need every function."""
@@ -138,19 +127,11 @@ class Chain:
         inputs = len(cases[0]) - len(self.own)
         ways = [(left, first) for left in outer for first in (None, *range(inputs))][1:]
         return not any(
-            all(equal(self.answer(args, *way), e) for args, e in zip(cases, expected)) for way in ways
-        )
-
-    def steady(self, cases: Sequence[Sequence[Any]], expected: Sequence[Any]) -> bool:
-        """Whether the answers stay when the recipe's result moves by as little as rounding moves it.
-
-        Rounding down, looking for equal values and the like make much of little: another machine, or
-        another order of the same sums, may give another answer.
-        """
-        return all(
-            equal(self.answer(args, noise=noise), e)
-            for noise in (_ROUNDING, -_ROUNDING)
-            for args, e in zip(cases, expected)
+            all(
+                perhaps(lambda by: self.answer(args, left, first, by), e)  # noqa: B023  (called at once)
+                for args, e in zip(cases, expected)
+            )
+            for left, first in ways
         )
 
 
@@ -223,14 +204,6 @@ def form_of(recipe: Recipe) -> str | None:
     return forms.pop() if len(forms) == 1 else None
 
 
-def _moved(value: Any, noise: float) -> Any:
-    """Floating-point results moved, each by another amount; others as they are."""
-    if not noise or np.asarray(value).dtype.kind not in "fc":
-        return value
-    shares = np.random.default_rng(0).uniform(0.5, 1.0, np.shape(value)) * noise
-    return np.asarray(value) * (1 + shares) + shares * _ROUNDING
-
-
 def _form(value: Any) -> str | None:
     if isinstance(value, bool):
         return TRUTH
@@ -262,11 +235,11 @@ def _readable(value: Any) -> bool:
 
 
 @cache
-def _call(step: Step) -> Any:
-    """The step as a function of the result and its parameters."""
+def _call(step: Step, by: float) -> Any:
+    """The step as a function of the result and its parameters; results moved `by`."""
     own = [p for p, _ in step.own]
     arguments = step.how.format("value", **{p: p for p in own})
     # The text is a row of our own table, and the same code that solutions show.
     return eval(
-        f"lambda {', '.join(['value', *own])}: function({arguments})", {"function": attrgetter(step.name)(np)}
+        f"lambda {', '.join(['value', *own])}: function({arguments})", {"function": function(step.name, by)}
     )

@@ -9,11 +9,12 @@ Does not cover: compositions with parameters of their own (axis, limits), and mo
 import math
 import random
 from collections.abc import Iterator, Sequence
-from operator import attrgetter
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from protocols.domains.zwc.bank.rounding import function, perhaps
 from protocols.domains.zwc.bank.stages import JOINS, MAPS, PAIRS, REDUCTIONS, Stage
 from protocols.domains.zwc.plain import to_plain
 from protocols.records import Split
@@ -87,27 +88,24 @@ def code(tree: Tree, spelled: dict[str, str]) -> str:
     return f"{spelled[tree[0]]}({', '.join(code(child, spelled) for child in tree[1:])})"
 
 
-def evaluate(tree: Tree, args: Sequence[Any]) -> Any:
-    """What the real functions give."""
+def answer(tree: Tree, args: Sequence[Any], by: float = 0.0) -> Any:
+    """What the real functions give, as plain data; None where that is not defined, or too large.
+
+    `by`: how far results are moved, see `rounding`.
+    """
+    try:
+        with np.errstate(divide="raise", invalid="raise", over="raise"):
+            value = to_plain(_evaluate(tree, args, by))
+    except (ValueError, IndexError, FloatingPointError):  # nothing left to reduce, roots of negatives
+        return None
+    flat = value if isinstance(value, list) else [value]
+    return value if flat and all(math.isfinite(v) and abs(v) < LARGEST for v in flat) else None
+
+
+def _evaluate(tree: Tree, args: Sequence[Any], by: float) -> Any:
     if isinstance(tree, str):
         return args["xy".index(tree)]
-    return attrgetter(tree[0])(np)(*(evaluate(child, args) for child in tree[1:]))
-
-
-def answers(tree: Tree, cases: Sequence[Sequence[Any]]) -> list[Any] | None:
-    """The answer to each case; None where one is not defined, or too large."""
-    given = []
-    for args in cases:
-        try:
-            with np.errstate(divide="raise", invalid="raise", over="raise"):
-                value = to_plain(evaluate(tree, args))
-        except (ValueError, IndexError, FloatingPointError):  # nothing left to reduce, roots of negatives
-            return None
-        flat = value if isinstance(value, list) else [value]
-        if not flat or not all(math.isfinite(v) and abs(v) < LARGEST for v in flat):
-            return None
-        given.append(value)
-    return given
+    return function(tree[0], by)(*(_evaluate(child, args, by) for child in tree[1:]))
 
 
 def shorter(tree: Tree) -> Iterator[Tree]:
@@ -122,15 +120,12 @@ def shorter(tree: Tree) -> Iterator[Tree]:
             yield (*tree[:at], less, *tree[at + 1 :])
 
 
-def needed(tree: Tree, cases: Sequence[Sequence[Any]], expected: list[Any]) -> bool:
+def needed(tree: Tree, cases: Sequence[Sequence[Any]], expected: Sequence[Any]) -> bool:
     """Whether the answers need every function of the composition."""
-    return not any(_same(answers(less, cases), expected) for less in shorter(tree))
-
-
-def _same(given: list[Any] | None, expected: list[Any]) -> bool:
-    if given is None:
-        return False
-    return all(np.shape(g) == np.shape(e) and np.allclose(g, e) for g, e in zip(given, expected))
+    return not any(
+        all(perhaps(partial(answer, less, args), e) for args, e in zip(cases, expected))
+        for less in shorter(tree)
+    )
 
 
 def _stage(node: tuple[Any, ...]) -> Stage:

@@ -16,11 +16,9 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from operator import attrgetter
 from typing import Any
 
-import numpy as np
-
+from protocols.domains.zwc.bank.rounding import function
 from protocols.records import Split
 
 
@@ -55,9 +53,9 @@ class Recipe:
         arguments = self.how.format(**slots) if self.how else ", ".join([*names, *own])
         return f"return {function}({arguments})"
 
-    def evaluate(self, args: Sequence[Any]) -> Any:
-        """What the real function gives on these arguments."""
-        return _compiled(self, len(args) - len(self.own))(*args)
+    def evaluate(self, args: Sequence[Any], by: float = 0.0) -> Any:
+        """What the real function gives on these arguments; results moved `by`, see `rounding`."""
+        return _compiled(self, len(args) - len(self.own), by)(*args)
 
 
 def row(
@@ -104,10 +102,10 @@ def both(name: str, inputs: str, what: str, least: int = 1, **more: str) -> Reci
 
 
 @cache
-def _compiled(recipe: Recipe, arity: int) -> Callable[..., Any]:
+def _compiled(recipe: Recipe, arity: int, by: float) -> Callable[..., Any]:
     names = ["x", "y", "z"][:arity]
-    known: dict[str, Any] = {name: attrgetter(name)(np) for name in recipe.helpers}
-    known["function"] = attrgetter(recipe.name)(np)
+    known: dict[str, Any] = {name: function(name, by) for name in recipe.helpers}
+    known["function"] = function(recipe.name, by)
     statements = recipe.code(names, "function", recipe.helpers)
     # The text is a row of our own tables, and the same code that solutions show.
     exec(definition("solve", [*names, *(p for p, _ in recipe.own)], statements), known)
