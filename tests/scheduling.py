@@ -2,7 +2,7 @@
 
 A file's tests go to one worker, one after the other: their fixtures are made once. `TOGETHER` joins files
 that must not run at the same time, `APART` names files whose tests each stand alone and take long, and
-`ALONE` holds what measures the machine.
+`ALONE` holds what measures the machine, or has to be quick.
 """
 
 from pathlib import PurePosixPath
@@ -25,8 +25,13 @@ TOGETHER = {
 }
 #: Files that take minutes and share little: each of their test functions is a unit of its own.
 APART = frozenset({"test_cluster", "test_faults"})
-#: Benchmarks: they begin when all other tests have ended, in one worker.
+#: They begin when all other tests have ended, in one worker: benchmarks, and roles with deadlines of a few
+#: seconds, in which the process that replaces one has to start.
 ALONE: tuple[str, ...] = (
+    "test_engine_replicas::test_an_engine_that_hangs_is_ended_and_asked_again",
+    "test_faults::test_a_role_hangs",
+    "test_learner_group::test_a_rank_that_falls_silent",
+    "test_learner_group::test_a_deadline_names",
     "test_bench_scaling::test_a_small_benchmark",
     "test_bench_space::test_a_small_benchmark",
     "test_bench_ui::test_a_small_benchmark",
