@@ -116,7 +116,9 @@ def test_another_models_state_is_refused_with_both_sizes() -> None:
 def _large() -> nn.Module:
     """More elements than a block has, in matrices larger and smaller than one, and some that get no gradient."""
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(700, 300), nn.LayerNorm(300), nn.Linear(300, 40), nn.Linear(8, 8)).bfloat16()
+    return nn.Sequential(
+        nn.Linear(700, 300), nn.LayerNorm(300), nn.Linear(300, 40), nn.Linear(8, 8)
+    ).bfloat16()
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
@@ -133,7 +135,9 @@ def test_steps_have_the_same_bits_however_many_lanes_share_them(rounds: int) -> 
         states.append(optimiser.state_dict())
     for state in states[1:]:
         assert all(torch.equal(value, state[name]) for name, value in states[0].items())
-    assert not torch.equal(states[0]["master.0"], MixedAdamW(_large(), (0.9, 0.95), 0.1, 0.5).groups[0].master)
+    assert not torch.equal(
+        states[0]["master.0"], MixedAdamW(_large(), (0.9, 0.95), 0.1, 0.5).groups[0].master
+    )
 
 
 def test_gradients_in_bfloat16_are_added_up_in_float32() -> None:

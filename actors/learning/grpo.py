@@ -36,7 +36,7 @@ from protocols.learner_settings import LearnerSettings
 from protocols.records import Baseline, Role, Sample, Update
 
 
-Measured = tuple[torch.Tensor | None, ...]
+Measured = tuple[Any, ...]
 """What `PolicyMetrics.add` takes, of one micro-batch."""
 
 
@@ -221,7 +221,9 @@ class GrpoLearner(Trainee):
         found: Tokens = {}
         with self.policy.measuring():
             parts = self._parts(trajectories)
-            for (part, counts), values in zip(parts, self._each(parts, lambda part, _: compute(part).flatten())):
+            for (part, counts), values in zip(
+                parts, self._each(parts, lambda part, _: compute(part).flatten())
+            ):
                 places = [place_of[id(t)] for t in part]
                 pieces = values.split([math.prod(shapes[place]) for place in places])
                 found |= dict(zip(places, pieces)) if counts else {}

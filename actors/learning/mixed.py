@@ -206,10 +206,12 @@ class MixedAdamW:
             if factor < 1.0:
                 gradient.mul_(factor)
             master = block.of(group.master)
+            mean, square = (block.of(group.moments[name]) for name in _MOMENTS)
             torch._fused_adamw_(
                 [master],
                 [gradient],
-                *([block.of(group.moments[name])] for name in _MOMENTS),
+                [mean],
+                [square],
                 [],
                 [self._steps.to(master.device)],
                 lr=learning_rate,

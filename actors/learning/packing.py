@@ -141,7 +141,9 @@ def divided(examples: Sequence[Row], micro_tokens: int, workers: int) -> list[li
             high, parts = bound, finer
         else:
             low = bound
-    return sorted(cut_further(parts, wanted), key=rows, reverse=True)  # what is computed at once is of one size
+    return sorted(
+        cut_further(parts, wanted), key=rows, reverse=True
+    )  # what is computed at once is of one size
 
 
 def cut_further(parts: Sequence[list[Row]], wanted: int) -> list[list[Row]]:

@@ -33,9 +33,7 @@ class Ranks:
         """It writes what is written once."""
         return self.rank == 0
 
-    def parts(
-        self, batch: Sequence[Row], micro_tokens: int, lanes: int = 1
-    ) -> list[tuple[list[Row], bool]]:
+    def parts(self, batch: Sequence[Row], micro_tokens: int, lanes: int = 1) -> list[tuple[list[Row], bool]]:
         """This rank's micro-batches, balanced by their tokens; False for one that counts nothing.
 
         All ranks get equally many, because each forward and backward pass is one of all of them: who has

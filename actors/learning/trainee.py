@@ -8,7 +8,6 @@ Parts: `policy` (the model), `mixed` and `sharding` (the optimiser alone, and in
 """
 
 import math
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -32,6 +31,7 @@ from actors.learning.ranks import Ranks
 from actors.learning.schedule import learning_rates
 from actors.learning.sharding import ShardedAdamW, shard, whole
 from memory import checkpoints
+from protocols.cores import usable_cores
 from protocols.errors import TaskspaceError
 from protocols.learner_settings import LearnerSettings
 from protocols.records import Baseline, Update
@@ -86,7 +86,7 @@ class Trainee:
             checkpoints.sweep(self.run_dir)
         self.device = device_of(settings.device, self.ranks.rank)
         self.dtype = getattr(torch, settings.dtype)
-        self.threads = settings.threads or max(1, len(os.sched_getaffinity(0)) // self.ranks.size)
+        self.threads = settings.threads or max(1, usable_cores() // self.ranks.size)
         torch.set_num_threads(self.threads)
         heap.keep_freed_memory()
         self.tokenizer = AutoTokenizer.from_pretrained(model_path)
@@ -120,7 +120,7 @@ class Trainee:
         self.policy = Policy(model, model.device).train()
         if self.ranks.first:
             self.policy.check_packing(self._probe_ids(), self.model_path)
-        over: tuple[Any, ...] = settings.betas, settings.weight_decay, settings.grad_clip
+        over = settings.betas, settings.weight_decay, settings.grad_clip
         self.optimiser: states.Optimiser
         alone = self.ranks.size == 1 and self.device.type == "cpu" and not draws(model)
         self.lanes = Lanes(self.threads if alone else 1)
