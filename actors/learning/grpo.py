@@ -35,7 +35,6 @@ from protocols.errors import TaskspaceError
 from protocols.learner_settings import LearnerSettings
 from protocols.records import Baseline, Role, Sample, Update
 
-
 Measured = tuple[Any, ...]
 """What `PolicyMetrics.add` takes, of one micro-batch."""
 

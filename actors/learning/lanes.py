@@ -1,10 +1,10 @@
 """Threads of one process that compute micro-batches side by side, each on cores of its own.
 
-One thread of OpenMP in each of several lanes, instead of several threads in every operation: lanes wait for each
-other once a round of micro-batches, not thousands of times a step. So an operation too small to be divided keeps no
-core idle, and where another process wants a core, one lane is late by its share of time and nobody spins at a
-barrier meanwhile. What a lane computes, and the order in which lanes' results are added up, depends on how many
-lanes there are and not on when they run: results have the same bits on a busy machine.
+One thread of OpenMP in each of several lanes, instead of several threads in every operation: lanes wait for
+each other once a round of micro-batches, not thousands of times a step. So an operation too small to be
+divided keeps no core idle, and where another process wants a core, one lane is late by its share of time and
+nobody spins at a barrier meanwhile. What a lane computes, and the order in which lanes' results are added up,
+depends on how many lanes there are and not on when they run: the bits are the same on a busy machine.
 
 Does not cover: which lane computes which micro-batch (`balance`), several processes (`ranks`).
 """

@@ -24,7 +24,7 @@ from actors.learning.lanes import Lanes
 from protocols.errors import TaskspaceError
 
 Gradients = Sequence[torch.Tensor | None]
-"""A micro-batch's, one for each trainable parameter in the optimiser's order; None where nothing went through."""
+"""A micro-batch's, one for each of the optimiser's `parameters`; None where nothing went through."""
 
 _BLOCK = 1 << 18  # elements: 1 MB of gradients, and as much of weights and of each moment
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -35,7 +35,7 @@ Found = TypeVar("Found")
 
 
 class FlatGroup:
-    """Parameters of one kind as one vector: `low` (what the model computes with), `master` and AdamW's moments.
+    """Parameters of one kind as one vector: `low` (what the model computes with), `master`, AdamW's moments.
 
     With a float32 model the first two are the same memory.
     """
@@ -69,8 +69,8 @@ class FlatGroup:
 
 @dataclass(frozen=True)
 class _Block:
-    """Elements `start` to `stop` of a group's vectors; whose they are, as (place among all parameters, elements of
-    that parameter)."""
+    """Elements `start` to `stop` of a group's vectors, and whose they are: (place among all parameters,
+    elements of that parameter)."""
 
     group: FlatGroup
     start: int
@@ -144,7 +144,7 @@ class MixedAdamW:
 
     @torch.no_grad()
     def add(self, found: Sequence[Gradients]) -> None:
-        """Gradients of micro-batches that are part of the next step, in the order in which they are added up."""
+        """Gradients of micro-batches that are part of the next step, in the order of addition."""
         if self._found:  # only the newest are kept as they came
             self._fold()
         self._found = list(found)
@@ -164,8 +164,8 @@ class MixedAdamW:
         self._found, self._begun = [], True
 
     def _total(self, block: _Block) -> torch.Tensor:
-        """[stop - start] float32: the block's gradient. Where sums were begun they are what it returns, and then
-        they have what was not in them."""
+        """[stop - start] float32: the block's gradient. Sums that were begun are returned themselves, with
+        what was not in them yet."""
         total = block.of(block.group.sum) if self._begun and block.group.sum is not None else None
         for gradients in self._found:
             part = block.gradient(gradients)

@@ -124,8 +124,8 @@ def split(examples: Sequence[Row], micro_tokens: int) -> list[list[Row]]:
 
 
 def divided(examples: Sequence[Row], micro_tokens: int, workers: int) -> list[list[Row]]:
-    """Micro-batches of at most `micro_tokens` rows each (a longer sequence stands alone) that keep so many workers
-    equally busy: the same number for each, where there are enough sequences, and about equally many rows.
+    """Micro-batches of at most `micro_tokens` rows each (a longer sequence stands alone) that keep so many
+    workers equally busy: as many for each, where there are enough sequences, and about equally many rows.
 
     No more of them than have to be, and the smallest bound on their rows that gives so few.
     """

@@ -365,8 +365,8 @@ class Trainee:
 
 
 def draws(model: Any) -> bool:
-    """Whether it draws random numbers in training. All threads draw them from one stream, in an order that depends
-    on time."""
+    """Whether it draws random numbers in training: all threads draw them from one stream, in an order that
+    depends on time."""
     named = {key: value for key, value in model.config.to_dict().items() if "drop" in key}
     modules = {id(module): module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)}
     return any(isinstance(p, float) and p > 0 for p in (*named.values(), *modules.values()))
