@@ -1,4 +1,4 @@
-"""Micro-batches side by side: the same bits whenever lanes run, failures that arrive, nothing lost or doubled."""
+"""Micro-batches side by side: the same bits whenever lanes run, and nothing lost or doubled."""
 
 import threading
 import time

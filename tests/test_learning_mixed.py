@@ -114,11 +114,10 @@ def test_another_models_state_is_refused_with_both_sizes() -> None:
 
 
 def _large() -> nn.Module:
-    """More elements than a block has, in matrices larger and smaller than one, and some that get no gradient."""
+    """Matrices larger and smaller than a block, and a layer that gets no gradient."""
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Linear(700, 300), nn.LayerNorm(300), nn.Linear(300, 40), nn.Linear(8, 8)
-    ).bfloat16()
+    layers = nn.Linear(700, 400), nn.LayerNorm(400), nn.Linear(400, 40), nn.Linear(8, 8)
+    return nn.Sequential(*layers).bfloat16()
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
