@@ -118,6 +118,9 @@ class LearnerSettings(Section):
     """Where the learner computes."""
     threads: int = Field(0, ge=0, le=1024)
     """CPU threads of each process that learns; 0 = all cores it may use, shared evenly by the ranks."""
+    lanes: int = Field(0, ge=0, le=64)
+    """Micro-batches that one process computes at the same time on a CPU, each with its share of the threads
+    and gradients of its own; 0 = one for each thread, at most 4."""
     ranks: int = Field(1, ge=1, le=4096)
     """Processes that learn together, each with its share of the weights (FSDP2) and of every mini-batch; more
     than one are Ray actors, with the resources of role `learner` each."""

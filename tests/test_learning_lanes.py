@@ -51,7 +51,7 @@ def test_micro_batches_are_about_equally_large() -> None:
 
 
 def test_lanes_run_side_by_side_with_their_own_threads_and_the_callers_gradients() -> None:
-    lanes, all_here = Lanes(6, most=3), threading.Barrier(3, timeout=30)
+    lanes, all_here = Lanes(6, count=3), threading.Barrier(3, timeout=30)
 
     def look(index: int) -> tuple[int, bool, int]:
         all_here.wait()
@@ -120,6 +120,15 @@ def test_an_update_has_the_same_bits_whichever_lane_is_late(
 
 def learner_example(index: int) -> Example:
     return Example((1, 2, 3 + index), (7,) * 12)
+
+
+def test_so_many_lanes_have_the_same_bits_on_any_number_of_cores(tmp_path: Path) -> None:
+    model, found = fetch_model("tiny-random"), []
+    for threads in (1, 2):
+        chosen = {"device": "cpu", "batch_size": 4, "epochs": 3, "threads": threads, "lanes": 2}
+        learner = SftLearner(model, LearnerSettings.model_validate(chosen), tmp_path / str(threads), 1)
+        found.append(learner.learn(samples_of(model), 1, 1, "x").checksum)
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -22,10 +22,14 @@ MOST = 4  # every lane holds gradients of its own, and its products get smaller
 
 
 class Lanes:
-    """Lanes over `threads` cores; one lane runs in the thread that asks."""
+    """So many lanes over `threads` cores; a single one runs in the thread that asks.
 
-    def __init__(self, threads: int, most: int = MOST) -> None:
-        self.count = max(1, min(threads, most))
+    Args:
+        count: 0 = one for each thread, at most `MOST`.
+    """
+
+    def __init__(self, threads: int, count: int = 0) -> None:
+        self.count = count or max(1, min(threads, MOST))
         self._threads = max(1, threads // self.count)
         self._pool: ThreadPoolExecutor | None = None
 

@@ -123,7 +123,7 @@ class Trainee:
         over = settings.betas, settings.weight_decay, settings.grad_clip
         self.optimiser: states.Optimiser
         alone = self.ranks.size == 1 and self.device.type == "cpu" and not draws(model)
-        self.lanes = Lanes(self.threads if alone else 1)
+        self.lanes = Lanes(self.threads, settings.lanes if alone else 1)
         if self.ranks.size == 1:
             self.optimiser = MixedAdamW(model, *over, self.lanes)
         else:

@@ -2,7 +2,7 @@
 
 Each works without a pause in a process of its own, at the niceness of Ray's workers, and tells when it has
 computed how many tokens; what else the machine has to do changes meanwhile, in turns. The baseline is the
-same with OpenMP's threads spinning at every barrier and all threads in use, which is the fastest alone.
+same with all of OpenMP's threads in every operation, spinning at every barrier, as torch has it by itself.
 """
 
 import contextlib
@@ -176,11 +176,13 @@ def _engine(path: Path, threads: int) -> None:
         _tell(sum(len(completion.logprobs) for completion in engine.generate(requests)))
 
 
-def _learner(path: Path, batch_size: int) -> None:
+def _learner(path: Path, batch_size: int, lanes: int) -> None:
     from actors.learning.sft import SftLearner
     from experiments.benchmarks.learner import batches_of, samples_of
 
-    settings = LearnerSettings(batch_size=batch_size, epochs=1000, device="cpu")
+    settings = LearnerSettings(
+        batch_size=batch_size, epochs=1000, lanes=lanes, train_embeddings=False, device="cpu"
+    )
     samples = samples_of(path, 96)
     tokens = [sum(map(len, batch)) for batch in batches_of(path, samples, settings, 1)]
     with tempfile.TemporaryDirectory() as folder:
@@ -193,7 +195,7 @@ def _compute(name: str, path: Path, policy: str) -> None:
     if name == "engine":
         _engine(path, usable_cores() if policy == "all" else 0)
     else:
-        _learner(path, int(name.removeprefix("learner_")))
+        _learner(path, int(name.removeprefix("learner_")), 1 if policy == "all" else 0)
 
 
 if __name__ == "__main__":

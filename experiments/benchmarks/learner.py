@@ -3,7 +3,8 @@
 Each contender runs in a process of its own, one after the other, so that peak memory is its own. Both train
 all parameters in the same order of batches; both are timed from the end of their first step to the end of
 their last; tokens are all tokens of all sequences, prompt and response, padding excluded. TRL gets its
-faster setting (no gradient checkpointing) and bfloat16 autocast on float32 weights.
+faster setting (no gradient checkpointing) and bfloat16 autocast on float32 weights. Beside it stands what
+share of a step matrix products take (`products`).
 """
 
 import json
@@ -14,6 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.benchmarks import products
 from experiments.benchmarks.contenders import apart
 from protocols.cores import usable_cores
 from protocols.learner_settings import LearnerSettings
@@ -23,7 +25,7 @@ from protocols.settings import ZwcSettings
 if TYPE_CHECKING:
     from actors.learning.packing import Example
 
-NEEDED = 2.5  # times TRL's tokens per second
+NEEDED = 3.0  # times TRL's tokens per second
 SAME = 0.05  # nats between the smoothed loss curves
 
 _SMOOTH = 4  # steps averaged before the two loss curves are compared
@@ -41,12 +43,13 @@ def run(
 
     Returns:
         for `learner` and `trl`: tokens per second, peak memory, losses; the ratio of the speeds, and the
-        largest difference of the smoothed losses.
+        largest difference of the smoothed losses; for some batch sizes, the shares of matrix products.
     """
     from memory.artefacts import fetch_model
 
+    folder = fetch_model(model)
     task = {
-        "model": str(fetch_model(model)),
+        "model": str(folder),
         "samples": samples - samples % batch_size,  # whole batches only: the same ones for both
         "settings": {
             "batch_size": batch_size,
@@ -61,6 +64,10 @@ def run(
     found = {name: apart(__name__, name, task) for name in ("trl", "learner")}
     curves = [_smooth(found[name]["losses"]) for name in ("learner", "trl")]
     ratio = _ratio(found, "tokens_per_s")
+    shares = {f"products_batch_{size}": products.run(folder, size) for size in products.NEEDED}
+    enough = all(
+        shares[f"products_batch_{size}"]["share"] >= least for size, least in products.NEEDED.items()
+    )
     difference = round(max(abs(a - b) for a, b in zip(*curves, strict=True)), 4)
     return {
         "samples": task["samples"],
@@ -69,9 +76,11 @@ def run(
         "ratio": ratio,
         "cpu_ratio": _ratio(found, "tokens_per_cpu_s"),
         "loss_difference": difference,
+        **shares,
         "losses": {name: [round(loss, 4) for loss in found[name]["losses"]] for name in found},
         "needed": NEEDED,
-        "passed": ratio >= NEEDED and difference <= SAME,
+        "shares_needed": {str(size): least for size, least in products.NEEDED.items()},
+        "passed": ratio >= NEEDED and difference <= SAME and enough,
     }
 
 
