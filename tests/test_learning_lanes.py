@@ -1,5 +1,6 @@
 """Micro-batches side by side: the same bits whenever lanes run, and nothing lost or doubled."""
 
+import _thread
 import threading
 import time
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from actors.learning.grpo import GrpoLearner
 from actors.learning.lanes import MOST, Lanes
 from actors.learning.packing import Example, divided, rows, split
 from actors.learning.sft import SftLearner
-from actors.learning.trainee import Trainee, draws
+from actors.learning.trainee import Trainee, changes
 from memory.artefacts import fetch_model
 from protocols.learner_settings import LearnerSettings
 
@@ -122,13 +123,52 @@ def learner_example(index: int) -> Example:
     return Example((1, 2, 3 + index), (7,) * 12)
 
 
-def test_so_many_lanes_have_the_same_bits_on_any_number_of_cores(tmp_path: Path) -> None:
-    model, found = fetch_model("tiny-random"), []
-    for threads in (1, 2):
-        chosen = {"device": "cpu", "batch_size": 4, "epochs": 3, "threads": threads, "lanes": 2}
-        learner = SftLearner(model, LearnerSettings.model_validate(chosen), tmp_path / str(threads), 1)
-        found.append(learner.learn(samples_of(model), 1, 1, "x").checksum)
-    assert found[0] == found[1]
+@pytest.mark.parametrize(("lanes", "examples"), [(1, 4), (2, 4), (2, 3)])  # 3: alone in the last round
+def test_threads_that_others_have_set_change_no_bit(lanes: int, examples: int, tmp_path: Path) -> None:
+    """An engine in the same process computes with fewer while the machine is busy."""
+    model, found, before = fetch_model("tiny-random"), [], torch.get_num_threads()
+    chosen = {"device": "cpu", "batch_size": examples, "epochs": 3, "threads": 2, "lanes": lanes}
+    settings = LearnerSettings.model_validate({**chosen, "dtype": "float32", "micro_tokens": 16})
+    try:
+        for threads in (2, 1, 3):
+            learner = SftLearner(model, settings, tmp_path / str(threads), 1)
+            torch.set_num_threads(threads)
+            update = learner.learn(samples_of(model)[:examples], 1, 1, "x")
+            torch.set_num_threads(threads)
+            found.append((update.checksum, update.grad_norms, learner.weights().probe_logprobs))
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1] == found[2]
+
+
+def test_an_interrupt_leaves_no_lane_computing() -> None:
+    begun, ended = threading.Event(), []
+
+    def compute(index: int) -> None:
+        begun.set()
+        time.sleep(0.5)
+        ended.append(index)
+
+    threading.Thread(target=lambda: (begun.wait(30), _thread.interrupt_main())).start()
+    with pytest.raises(KeyboardInterrupt):
+        Lanes(2).each(compute, range(6))
+    computed = list(ended)
+    time.sleep(0.7)
+    assert len(computed) == 2 and ended == computed
+
+
+def test_gradients_of_a_step_that_was_never_taken_are_forgotten(tmp_path: Path) -> None:
+    model, norms = fetch_model("tiny-random"), []
+    chosen = {"device": "cpu", "batch_size": 4, "threads": 2}
+    for fails in (False, True):
+        learner = SftLearner(model, LearnerSettings.model_validate(chosen), tmp_path / str(fails), 1)
+        if fails:
+            step, learner.optimiser.step = learner.optimiser.step, None  # type: ignore[assignment]
+            with pytest.raises(TypeError):
+                learner.learn(samples_of(model), 1, 1, "x")
+            learner.optimiser.step = step  # type: ignore[method-assign]
+        norms.append(learner.learn(samples_of(model), 1, 1, "x").grad_norms)
+    assert norms[0] == norms[1]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -146,7 +186,7 @@ def test_lanes_learn_what_one_thread_learns(dtype: str, tmp_path: Path) -> None:
         assert norms == pytest.approx(found[0][1], rel=near)
 
 
-def test_a_model_that_draws_random_numbers_has_one_lane(tmp_path: Path) -> None:
+def test_a_model_that_a_forward_pass_changes_has_one_lane(tmp_path: Path) -> None:
     chosen = {"threads": 2, "device": "cpu", "lora": {"rank": 2, "dropout": 0.1}}
     settings = LearnerSettings.model_validate(chosen)
     assert SftLearner(fetch_model("tiny-random"), settings, tmp_path, 1).lanes.count == 1
@@ -157,4 +197,11 @@ def test_a_model_that_draws_random_numbers_has_one_lane(tmp_path: Path) -> None:
             self.config = LlamaConfig(attention_dropout=attention)
             self.drop = nn.Dropout(p)
 
-    assert draws(Model(0.1, 0.0)) and draws(Model(0.0, 0.2)) and not draws(Model(0.0, 0.0))
+    assert changes(Model(0.1, 0.0)) and changes(Model(0.0, 0.2)) and not changes(Model(0.0, 0.0))
+    model = Model(0.0, 0.0)
+    model.config.rope_parameters = {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}
+    assert changes(model)
+    model.config.rope_parameters = {"full_attention": {"rope_type": "longrope"}}
+    assert changes(model)
+    model.config = LlamaConfig(router_jitter_noise=0.01)
+    assert changes(model)

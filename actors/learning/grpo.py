@@ -147,7 +147,8 @@ class GrpoLearner(Trainee):
         found: Tokens = {}
         if self._embedder is not None:
             texts = self.tokenizer.batch_decode([list(t.response) for t in given], skip_special_tokens=True)
-            found = dict(zip(map(id, given), self._embedder.embed(texts)))
+            (embeddings,) = self.lanes.each(self._embedder.embed, [texts])
+            found = dict(zip(map(id, given), embeddings))
         else:
             shapes = [(self.model.config.hidden_size,)] * len(given)
             found = self._measured(given, shapes, self._mean_states)
@@ -305,7 +306,8 @@ class GrpoLearner(Trainee):
         if references is not None:
             kl = policy_losses.kl_estimate(logprobs, laid_out(references, part), switches.kl_estimate)
             objective = objective - switches.kl_weight * kl
-        measured = (logprobs.detach(), old, engine, advantages, found.clipped, entropies, kl)
+        known = None if kl is None else kl.detach()
+        measured = (logprobs.detach(), old, engine, advantages, found.clipped, entropies, known)
         return -(share * objective).sum(), measured
 
 

@@ -10,7 +10,7 @@ Does not cover: which lane computes which micro-batch (`balance`), several proce
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import torch
@@ -29,29 +29,38 @@ class Lanes:
     """
 
     def __init__(self, threads: int, count: int = 0) -> None:
-        self.count = count or max(1, min(threads, MOST))
+        self.count = min(count or MOST, max(1, threads))
         self._threads = max(1, threads // self.count)
         self._pool: ThreadPoolExecutor | None = None
 
     def each(self, compute: Callable[[Item], Found], items: Sequence[Item]) -> list[Found]:
         """What `compute` says of each item, in order; at most `count` at once. Gradients are on or off as for
-        the thread that asks.
+        the thread that asks, and every item has a lane's number of threads, alone or not.
 
         Raises:
-            whatever the first item that failed raised, when no item is being computed any more.
+            whatever the first item that failed raised. When it leaves, no item is being computed any more.
         """
-        if self.count == 1 or len(items) < 2:
-            return [compute(item) for item in items]
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.count, "lane", torch.set_num_threads, (self._threads,))
         graded = torch.is_grad_enabled()
 
         def computed(item: Item) -> Found:
+            # Others may have set the number: an engine in this thread, or for all threads that begin now.
+            if torch.get_num_threads() != self._threads:
+                torch.set_num_threads(self._threads)
             with torch.set_grad_enabled(graded):
                 return compute(item)
 
-        calls = [self._pool.submit(computed, item) for item in items]
-        failed = [error for call in calls if (error := call.exception()) is not None]
-        if failed:
-            raise failed[0]
+        if self.count == 1:
+            return [computed(item) for item in items]
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.count, "lane")
+        calls: list[Future[Found]] = []
+        try:
+            for item in items:
+                calls.append(self._pool.submit(computed, item))
+            wait(calls)
+        except BaseException:  # an interrupt
+            for call in calls:
+                call.cancel()
+            wait(calls)
+            raise
         return [call.result() for call in calls]

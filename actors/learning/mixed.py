@@ -114,6 +114,8 @@ class MixedAdamW:
         self.groups = [FlatGroup(named, decay) for named, decay in kinds if named]
         self.betas, self.grad_clip = betas, grad_clip
         self._steps = torch.zeros(())
+        # A GPU has no cache to stay in, little memory, and calls that cost more than a block's arithmetic.
+        self._in_blocks = all(group.master.device.type == "cpu" for group in self.groups)
         self._found: list[Gradients] = []  # of micro-batches that are not in the groups' sums yet
         self._begun = False  # whether the sums hold this step's earlier micro-batches
         self._lanes = lanes or Lanes(1)
@@ -125,8 +127,7 @@ class MixedAdamW:
         blocks: list[_Block] = []
         place = 0
         for group in self.groups:
-            # A GPU has no cache to stay in, and a call costs it more than the arithmetic on a block.
-            most = _BLOCK if group.master.device.type == "cpu" else group.ends[-1]
+            most = _BLOCK if self._in_blocks else group.ends[-1]
             start = stop = 0
             pieces: list[tuple[int, slice]] = []
             for begin, end in zip(group.ends, group.ends[1:]):
@@ -145,23 +146,33 @@ class MixedAdamW:
     @torch.no_grad()
     def add(self, found: Sequence[Gradients]) -> None:
         """Gradients of micro-batches that are part of the next step, in the order of addition."""
-        if self._found:  # only the newest are kept as they came
+        if self._found:
             self._fold()
         self._found = list(found)
+        if not self._in_blocks:
+            self._fold()
+
+    def forget(self) -> None:
+        """Gradients of a step that was never taken."""
+        self._found, self._begun = [], False
 
     def _fold(self) -> None:
+        """Take the newest gradients into the sums."""
         for group in self.groups:
             if group.sum is None:
                 group.sum = torch.empty_like(group.master)
 
-        def fold(block: _Block) -> None:
-            total = self._total(block)
-            if not self._begun:
-                assert block.group.sum is not None
-                block.of(block.group.sum).copy_(total)
+        if not self._begun:
+            first, *self._found = self._found
 
-        self._each_block(fold)
-        self._found, self._begun = [], True
+            def begin(block: _Block) -> None:
+                part, total = block.gradient(first), block.of(block.group.sum)  # type: ignore[arg-type]
+                total.zero_() if part is None else total.copy_(part)
+
+            self._each_block(begin)
+            self._begun = True
+        self._each_block(self._total)
+        self._found = []
 
     def _total(self, block: _Block) -> torch.Tensor:
         """[stop - start] float32: the block's gradient. Sums that were begun are returned themselves, with
@@ -192,7 +203,7 @@ class MixedAdamW:
             self._found = []  # they are in the sums now
         if norm != 0.0:
             self._move(learning_rate, min(1.0, self.grad_clip / (norm + _EPSILON)))
-        self._found, self._begun = [], False
+        self.forget()
         return norm
 
     def _move(self, learning_rate: float, factor: float) -> None:
@@ -260,7 +271,7 @@ class MixedAdamW:
             if f"step.{i}" in state:
                 self._steps = state[f"step.{i}"].to("cpu", copy=True)
             group.publish()
-        self._found, self._begun = [], False
+        self.forget()
 
     def blank_state(self, stepped: bool) -> dict[str, torch.Tensor]:
         """Where a state by parameter name is read into, before `accept`: `master.NAME` and, where a step was
@@ -277,4 +288,4 @@ class MixedAdamW:
         self._steps = state["step"].to("cpu", copy=True) if "step" in state else torch.zeros(())
         for group in self.groups:
             group.publish()
-        self._found, self._begun = [], False
+        self.forget()

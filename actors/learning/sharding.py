@@ -67,6 +67,10 @@ class ShardedAdamW:
         """Whether the next backward pass adds the ranks' gradients up; until then each keeps its own."""
         self.policy.set_requires_gradient_sync(now)  # type: ignore[operator]
 
+    def forget(self) -> None:
+        """Gradients of a step that was never taken."""
+        self.adamw.zero_grad()
+
     def step(self, learning_rate: float) -> float:
         """One update from the gradients added up since the last; returns their norm before clipping. Without
         any gradient nothing is done."""

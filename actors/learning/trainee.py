@@ -122,7 +122,7 @@ class Trainee:
             self.policy.check_packing(self._probe_ids(), self.model_path)
         over = settings.betas, settings.weight_decay, settings.grad_clip
         self.optimiser: states.Optimiser
-        alone = self.ranks.size == 1 and self.device.type == "cpu" and not draws(model)
+        alone = self.ranks.size == 1 and self.device.type == "cpu" and not changes(model)
         self.lanes = Lanes(self.threads, settings.lanes if alone else 1)
         if self.ranks.size == 1:
             self.optimiser = MixedAdamW(model, *over, self.lanes)
@@ -150,6 +150,7 @@ class Trainee:
         """
         peak = self.settings.learning_rate * self.settings.decay ** (round - 1)
         rates = learning_rates(len(batches), peak, self.settings.schedule, self.settings.warmup)
+        self.optimiser.forget()
         self.version = _BETWEEN  # should this fail half-way, whoever asks next has to resume first
         torch.manual_seed(seed_of("dropout", self.seed, version, self.ranks.rank))
         losses: list[float] = []
@@ -284,7 +285,7 @@ class Trainee:
     def weights(self) -> Weights:
         """The current version's weights, with a log-probability probe for whoever loads them."""
         ids = self._probe_ids()
-        probe = tuple(self.policy.logprobs(ids))  # of all ranks
+        (probe,) = self.lanes.each(self.policy.logprobs, [ids])  # of all ranks
         if self.checksum is None and self.ranks.first:
             self.checksum = checkpoints.weights_checksum(self.model_path)
         return Weights(
@@ -292,7 +293,7 @@ class Trainee:
             path=str(self.model_path),
             checksum=self.checksum,
             probe_ids=ids,
-            probe_logprobs=probe,
+            probe_logprobs=tuple(probe),
             adapter=self.adapters is not None and self.version != 0,
         )
 
@@ -364,12 +365,25 @@ class Trainee:
         return tuple(ids[:_PROBE_IDS])
 
 
-def draws(model: Any) -> bool:
-    """Whether it draws random numbers in training: all threads draw them from one stream, in an order that
-    depends on time."""
-    named = {key: value for key, value in model.config.to_dict().items() if "drop" in key}
-    modules = {id(module): module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)}
-    return any(isinstance(p, float) and p > 0 for p in (*named.values(), *modules.values()))
+def changes(model: Any) -> bool:
+    """Whether a forward pass in training changes what the next one starts from, so that two threads must not
+    compute at once: random numbers come from one stream of all threads (dropout, jitter), and some rotary
+    embeddings set their frequencies by the longest sequence so far."""
+
+    def told(config: Any) -> bool:
+        if not isinstance(config, dict):
+            return False
+        for key, value in config.items():
+            drawn = (
+                ("drop" in str(key) or "jitter" in str(key)) and isinstance(value, int | float) and value > 0
+            )
+            moving = key in ("rope_type", "type") and value in ("dynamic", "longrope")
+            if drawn or moving or told(value):
+                return True
+        return False
+
+    modules = (module for module in model.modules() if isinstance(module, torch.nn.Dropout))
+    return told(model.config.to_dict()) or any(module.p > 0 for module in modules)
 
 
 def device_of(name: str, rank: int = 0) -> torch.device:
