@@ -25,7 +25,7 @@ from actors import (
 )
 from actors.asking import Ask
 from actors.learning.baselines import weighed
-from actors.recognising import as_stored, gone_on_with
+from actors.recognising import as_stored, asked_alike, gone_on_with
 from actors.verifier import Judged
 from memory.buffer import StartBuffer
 from memory.codec import from_json
@@ -112,7 +112,8 @@ class Curator:
     def _recognised(self, made: list[Task], split: Split) -> list[Task]:
         """The tasks as this run's store has them; at its beginning, as the source of its experience has."""
         if self._path.exists():
-            return gone_on_with(made, self._reader.begun_with(split))
+            unchanged = asked_alike(self._reader.config(), self._settings.model_dump(mode="json"))
+            return gone_on_with(made, self._reader.begun_with(split), unchanged)
         if self._settings.curator.source:
             return as_stored(made, borrowing.begun_with(self._settings, split, self._beside))
         return made

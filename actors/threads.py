@@ -68,15 +68,18 @@ def decide(threads: int, free: float, choices: Sequence[int]) -> int:
 
 
 def read_machine(root: Path = Path("/")) -> Reading | None:
-    """None where the kernel does not say."""
+    """None where the kernel does not say, or not of every allowed core."""
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-    ticks = 0
+    ticks = told = 0
     try:
         for line in (root / "proc/stat").read_text().splitlines():
             name, *counts = line.split()
             if name.startswith("cpu") and name[3:].isdecimal() and int(name[3:]) in allowed:
                 ticks += int(counts[3]) + int(counts[4])  # idle, and waiting for a disk
+                told += any(map(int, counts))
     except (OSError, ValueError, IndexError):
+        return None
+    if told < len(allowed):  # a container's own file may number the cores anew, or count nothing
         return None
     return Reading(time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), time.process_time())
 

@@ -62,7 +62,7 @@ def _machine() -> dict[str, Any]:
         **summary.machine(),
         "cores in all": found.machine,
         "cores allowed": found.allowed,
-        "CPU quota": "none" if found.quota is None else f"{found.quota:.2g} cores",
+        "CPU quota": "none" if found.quota is None else f"{found.quota:g} cores",
         "memory free GB": round(memory_use.available() / gb, 1),
         "disk free GB": round(disk.free / gb, 1),
         "python": platform.python_implementation(),

@@ -150,7 +150,7 @@ def unused_cores(settings: RunSettings, found: Cores) -> str:
     """What to say of this machine's cores that a run leaves alone; nothing where it uses all, or others."""
     if found.usable == found.machine or settings.runtime.address is not None:
         return ""
-    quota = "none" if found.quota is None else f"{found.quota:.2g}"
+    quota = "none" if found.quota is None else f"{found.quota:g}"
     return (
         f"cores: {found.usable} of {found.machine} are used "
         f"(this process's affinity allows {found.allowed}, its CPU quota is {quota})"

@@ -13,6 +13,7 @@ import yaml
 
 from memory.bodies import LOST, prompt_of
 from memory.codec import text_hash, to_json
+from protocols.credit import learnability
 
 Lines = list[str]
 
@@ -147,8 +148,23 @@ def _groups(connection: sqlite3.Connection) -> Lines:
         "UPDATE attempts SET idx = o.place FROM (SELECT seq, row_number() OVER (PARTITION BY group_id"
         " ORDER BY idx, seq) - 1 AS place FROM attempts) o WHERE o.seq = attempts.seq AND idx <> o.place"
     )
+    connection.create_aggregate("learnability", 1, _Learnability)  # type: ignore[arg-type]
     changed = connection.execute(_RECOUNT).rowcount
     return [f"groups: counters of {changed}, counted anew"] if changed else []
+
+
+class _Learnability:
+    """The rewards' learnability, to SQLite."""
+
+    def __init__(self) -> None:
+        self._rewards: list[float] = []
+
+    def step(self, reward: float | None) -> None:
+        if reward is not None:
+            self._rewards.append(reward)
+
+    def finalize(self) -> float | None:
+        return learnability(self._rewards) if self._rewards else None
 
 
 def _count(connection: sqlite3.Connection, table: str, which: str) -> int:
@@ -157,9 +173,9 @@ def _count(connection: sqlite3.Connection, table: str, which: str) -> int:
 
 _COUNTED = """SELECT group_id, count(*) AS attempts, sum(ifnull(reward, 0) >= 1) AS verified,
   count(infra_error) AS infra_errors, sum(sampled) AS tokens, avg(reward) AS mean,
-  max(0, avg(reward * reward) - avg(reward) * avg(reward)) AS variance FROM attempts GROUP BY group_id"""
+  learnability(reward) AS variance FROM attempts GROUP BY group_id"""
 _RECOUNT = f"""UPDATE groups SET attempts = c.attempts, verified = c.verified, tokens = c.tokens,
-  infra_errors = c.infra_errors, mean_reward = c.mean, learnability = iif(c.mean IS NULL, NULL, c.variance)
+  infra_errors = c.infra_errors, mean_reward = c.mean, learnability = c.variance
 FROM ({_COUNTED}) c WHERE c.group_id = groups.id AND (groups.attempts <> c.attempts
   OR groups.verified <> c.verified OR groups.infra_errors <> c.infra_errors OR groups.tokens <> c.tokens
   OR ifnull(abs(mean_reward - c.mean) > 1e-9, (mean_reward IS NULL) <> (c.mean IS NULL))

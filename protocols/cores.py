@@ -47,7 +47,8 @@ def quota(root: Path = Path("/")) -> float | None:
 def groups(root: Path = Path("/")) -> list[Path]:
     """Folders of the control groups that may limit this process's CPU time, and of all above them."""
     paths = _paths(root)
-    found: list[Path] = []
+    below: dict[str, list[Path]] = {}  # by controller, what is mounted above this process's group
+    tops: dict[str, list[Path]] = {}
     for line in _lines(root / "proc/self/mountinfo"):
         before, _, after = line.partition(" - ")
         fields, kind, options = before.split(" "), after.partition(" ")[0], after.rpartition(" ")[2]
@@ -59,12 +60,14 @@ def groups(root: Path = Path("/")) -> list[Path]:
         inside, mount = (PurePosixPath("/", _unescaped(field)) for field in fields[3:5])
         top = root / mount.relative_to("/")
         path = PurePosixPath(paths[controller])
-        # A part of the tree may be mounted: in a container often the very group of the process. A path that
-        # is not below it, or leads out of a namespace (`/../..`), leaves what is mounted.
-        below = path.is_relative_to(inside) and ".." not in path.parts
-        group = top / path.relative_to(inside) if below else top
-        found += [folder for folder in (group, *group.parents) if folder.is_relative_to(top)]
-    return found
+        tops.setdefault(controller, []).append(top)
+        if path.is_relative_to(inside) and ".." not in path.parts:
+            group = top / path.relative_to(inside)
+            above = [folder for folder in (group, *group.parents) if folder.is_relative_to(top)]
+            below.setdefault(controller, []).extend(above)
+    # A part of the tree may be mounted: in a container often the very group of the process. A path that is
+    # not below any, or leads out of a namespace (`/../..`), leaves what is mounted.
+    return [group for controller in tops for group in below.get(controller, tops[controller])]
 
 
 def _paths(root: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ RESAMPLES = 4_000
 
 def bootstrap(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean of at least one value; the same for the same values."""
-    rng = rng_of("bootstrap", [round(value, 12) for value in values])  # last bits are the processor's
+    rng = rng_of("bootstrap", [round(value, 12) + 0.0 for value in values])  # last bits are the processor's
     drawn = sorted(sum(rng.choices(values, k=len(values))) / len(values) for _ in range(RESAMPLES))
     tail = (1 - level) / 2
     return drawn[int(tail * RESAMPLES)], drawn[min(RESAMPLES - 1, int((1 - tail) * RESAMPLES))]

@@ -53,6 +53,15 @@ def test_a_group_above_limits_too(tmp_path, own, above, least):
     assert v2(tmp_path, "/a/b/c", files) == least
 
 
+def test_a_group_of_others_that_is_mounted_too_limits_nobody_else(tmp_path):
+    top = tree(tmp_path, "0::/me\n", (V2,), {"me/cpu.max": "max 100000\n"})
+    with (top / "proc/self/mountinfo").open("a") as mounts:
+        mounts.write(V2.format(root="/other", mount="/mnt/other") + "\n")
+    (top / "mnt/other").mkdir(parents=True)
+    (top / "mnt/other/cpu.max").write_text("50000 100000\n")
+    assert quota(top) is None
+
+
 def test_no_limit_is_none(tmp_path):
     assert v2(tmp_path, "/a", {"a/cpu.max": "max 100000\n"}) is None
 

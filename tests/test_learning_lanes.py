@@ -142,19 +142,23 @@ def test_threads_that_others_have_set_change_no_bit(lanes: int, examples: int, t
 
 
 def test_an_interrupt_leaves_no_lane_computing() -> None:
-    begun, ended = threading.Event(), []
+    begun, ended, lanes = threading.Event(), [], Lanes(2)
+    both = threading.Barrier(2, timeout=30)
+    lanes.each(lambda _: both.wait(), range(2))  # the threads have begun
 
     def compute(index: int) -> None:
+        both.wait()
         begun.set()
         time.sleep(0.5)
         ended.append(index)
 
     threading.Thread(target=lambda: (begun.wait(30), _thread.interrupt_main())).start()
     with pytest.raises(KeyboardInterrupt):
-        Lanes(2).each(compute, range(6))
+        lanes.each(compute, range(6))
     computed = list(ended)
     time.sleep(0.7)
-    assert len(computed) == 2 and ended == computed
+    assert sorted(computed) == [0, 1] and ended == computed
+    assert lanes.each(str, range(3)) == ["0", "1", "2"]  # and it goes on
 
 
 def test_gradients_of_a_step_that_was_never_taken_are_forgotten(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from test_resume import check_whole, content, crash_after, read
 
 from actors.arena import Arena
 from actors.choosing import base_tasks
-from actors.recognising import as_stored, gone_on_with
+from actors.recognising import as_stored, asked_alike, gone_on_with
 from experiments import branch, config, relearning
 from experiments.ladders import counterfactual
 from memory.artefacts import fetch_model
@@ -112,6 +112,31 @@ def renamed(tasks: list[Task]) -> list[Task]:
 
 def drawn_otherwise(task: Task) -> Task:
     return msgspec.structs.replace(task, id=f"other{task.id}", statement=f"Once more: {task.statement}")
+
+
+def test_a_run_whose_settings_are_unchanged_keeps_its_tasks_however_few_are_known(tasks: list[Task]) -> None:
+    """An earlier version may have drawn most of them differently, or all, or another number of them."""
+    others = [drawn_otherwise(task) for task in tasks]
+    for stored in (others, [*others[1:], tasks[0]], others[:-1], others[:1]):
+        assert gone_on_with(tasks, stored, unchanged=True) == stored
+    grown = [*renamed(tasks), *others]  # more of them were asked for meanwhile, and then fewer again
+    assert gone_on_with(tasks, grown, unchanged=True) == grown[: len(tasks)]
+
+
+def test_settings_that_shape_tasks_are_told_from_others() -> None:
+    begun = small_run().model_dump(mode="json")
+    assert asked_alike(begun, small_run(rounds=9, seed=4).model_dump(mode="json"))
+    for section, key, value in (
+        ("zwc", "tasks_per_function", 9),
+        ("zwc", "multi_share", 0.5),
+        ("evaluation", "tasks", 77),
+    ):
+        now = small_run().model_dump(mode="json")
+        now[section][key] = value
+        assert not asked_alike(begun, now)
+        del begun[section][key]  # of a version that did not know it
+        assert asked_alike(begun, now)
+        begun = small_run().model_dump(mode="json")
 
 
 def test_a_task_is_known_by_what_it_asks(tasks: list[Task]) -> None:

@@ -1,5 +1,6 @@
 """Threads are given up while other programs want the cores, taken back afterwards, and change no bit."""
 
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -153,12 +154,20 @@ def test_a_machine_that_does_not_tell_uses_all_threads(tmp_path: Path) -> None:
     assert pace.threads() == 2
 
 
-@pytest.mark.parametrize("text", ["", "cpu0 1 2\n", "cpu0 a b c d e\n"])
-def test_an_odd_file_is_no_reading_or_no_idle_time(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "line", ["", "cpu{} 1 2", "cpu{} a b c d e", "cpu9{} 5 0 5 900 1", "cpu{} 0 0 0 0 0"]
+)
+def test_a_file_that_does_not_tell_of_every_allowed_core_is_no_reading(tmp_path: Path, line: str) -> None:
+    """Odd, numbered anew (a container's own), or never counting: threads would be given up for ever."""
     (tmp_path / "proc").mkdir()
-    (tmp_path / "proc" / "stat").write_text(text)
+    stat, cores = tmp_path / "proc" / "stat", sorted(os.sched_getaffinity(0))
+    stat.write_text("".join(f"{line}\n".format(core) for core in cores))
+    assert read_machine(tmp_path) is None
+    stat.write_text("".join(f"cpu{core} 5 0 5 900 100 0 0\n" for core in cores))
     found = read_machine(tmp_path)
-    assert found is None or found.idle == 0
+    assert found is not None and found.idle == len(cores) * 1000 / os.sysconf("SC_CLK_TCK")
+    stat.write_text("".join(f"cpu{core} 5 0 5 900 100 0 0\n" for core in cores[1:]))
+    assert read_machine(tmp_path) is None
 
 
 def test_the_kernels_own_figures_are_read() -> None:

@@ -60,6 +60,6 @@ def sample(
 def _truncate(weights: Tensor, top_ps: Tensor) -> Tensor:
     """Zero outside the nucleus. A token stays if the likelier ones before it do not reach top_p yet."""
     ordered, order = weights.sort(-1, descending=True)
-    before = ordered.cumsum(-1) - ordered
-    ordered = ordered.masked_fill(before >= top_ps[:, None] * ordered.sum(-1, keepdim=True), 0.0)
+    sums = ordered.cumsum(-1)  # one after the other: by any number of threads they are the same bits
+    ordered = ordered.masked_fill(sums - ordered >= top_ps[:, None] * sums[:, -1:], 0.0)
     return torch.zeros_like(weights).scatter_(-1, order, ordered)

@@ -10,7 +10,7 @@ Does not cover: which lane computes which micro-batch (`balance`), several proce
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import torch
@@ -53,14 +53,11 @@ class Lanes:
             return [computed(item) for item in items]
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.count, "lane")
-        calls: list[Future[Found]] = []
         try:
-            for item in items:
-                calls.append(self._pool.submit(computed, item))
+            calls = [self._pool.submit(computed, item) for item in items]
             wait(calls)
         except BaseException:  # an interrupt
-            for call in calls:
-                call.cancel()
-            wait(calls)
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
             raise
         return [call.result() for call in calls]

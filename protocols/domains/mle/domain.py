@@ -170,7 +170,7 @@ class MleDomain(GivenTasks):
         )
 
     def judge(self, task: Task, attempt_id: str, outcome: Outcome) -> Verdict:
-        return grading.judge(self.competition(task.topics[0]), attempt_id, outcome)
+        return grading.judge(self.competition(task.topics[0]), attempt_id, outcome, task.payload)
 
     def feedback(self, task: Task, verdict: Verdict) -> str:
         return grading.feedback(verdict, self.settings.trace_chars, self.settings.show_score)

@@ -5,6 +5,7 @@ next step as what it is, the script's own.
 """
 
 import csv
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,15 @@ def measure(competition: Competition, submission: str) -> float:
     return float(score)
 
 
-def judge(competition: Competition, attempt_id: str, outcome: Outcome) -> Verdict:
-    """The verdict on a script that the sandbox ran with `harness.run`."""
+def judge(
+    competition: Competition, attempt_id: str, outcome: Outcome, scale: Mapping[str, Any] | None = None
+) -> Verdict:
+    """The verdict on a script that the sandbox ran with `harness.run`.
+
+    Args:
+        scale: `worst` and `best`, as the task has them: a competition made on another processor may differ in
+            the last digit of a fitted model's score.
+    """
 
     def verdict(
         category: str, reward: float | None = 0.0, error: str | None = None, **evidence: Any
@@ -77,7 +85,9 @@ def judge(competition: Competition, attempt_id: str, outcome: Outcome) -> Verdic
     except (ValueError, ArithmeticError, csv.Error) as failure:
         why = f"competition {competition.name}: metric {competition.definition.metric} failed ({failure})"
         return verdict("infra_error", None, " ".join(why.split())[:_DETAIL])
-    worth = normalised(score, competition.definition.worst, competition.definition.best)
+    scale = scale or {}
+    worst, best = (scale.get(key, getattr(competition.definition, key)) for key in ("worst", "best"))
+    worth = normalised(score, worst, best)
     # Rewards are compared with each other: their last bits are the processor's.
     return verdict(SCORED, round(worth, 9), score=score, normalised=worth)
 
