@@ -63,7 +63,7 @@ class Curator:
     def _store(self) -> Store:
         """Opened on first use: an actor that was started again opens it again, and a refusal is raised
         by a call, where it reaches the user as the one line it is."""
-        if self._path.exists():
+        if Store.begun(self._path):
             store = Store.open(self._path)  # first, since it migrates what the tasks are read from
             tasks = self._base + self._held_out
         else:
@@ -111,7 +111,7 @@ class Curator:
 
     def _recognised(self, made: list[Task], split: Split) -> list[Task]:
         """The tasks as this run's store has them; at its beginning, as the source of its experience has."""
-        if self._path.exists():
+        if Store.begun(self._path):
             unchanged = asked_alike(self._reader.config(), self._settings.model_dump(mode="json"))
             return gone_on_with(made, self._reader.begun_with(split), unchanged)
         if self._settings.curator.source:

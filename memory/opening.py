@@ -5,7 +5,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -130,6 +130,16 @@ def schema_version(connection: sqlite3.Connection, path: Path) -> int:
             " upgrade taskspace to open it"
         )
     return int(version)
+
+
+def cut_short(path: Path) -> bool:
+    """Whether the file was made and has nothing in it; what is wrong with one that cannot be read is told
+    when it is opened."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    except sqlite3.Error:
+        return False
 
 
 def new(path: Path, run: Mapping[str, str]) -> sqlite3.Connection:

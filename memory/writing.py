@@ -51,6 +51,12 @@ class Writing:
             raise
         return cls(path, connection, lock)
 
+    @staticmethod
+    def begun(path: Path | str) -> bool:
+        """Whether there is a run to go on with. A start that was cut short leaves a file without one, which
+        `create` takes."""
+        return Path(path).is_file() and not opening.cut_short(Path(path))
+
     @classmethod
     def open(cls, path: Path | str) -> Self:
         """Go on with a run. An older schema is migrated.

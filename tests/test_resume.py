@@ -16,6 +16,7 @@ from loop_driver import small_run
 from actors.arena import Arena
 from experiments.soak import processes
 from memory.artefacts import fetch_model
+from memory.store import Store
 from protocols.settings import RunSettings
 
 DRIVER = Path(__file__).with_name("loop_driver.py")
@@ -119,6 +120,13 @@ def test_two_runs_with_one_seed_store_the_same(uninterrupted, tmp_path):
     assert_same(content(tmp_path / "run"), uninterrupted)
 
 
+def test_a_start_that_was_cut_short_is_begun_again(uninterrupted, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.db").touch()
+    finish(tmp_path / "run", small_run())
+    assert_same(content(tmp_path / "run"), uninterrupted)
+
+
 def kill_at_random(run_dir: Path, settings: RunSettings, seed: int, times: int, longest: float) -> int:
     """Kill everything of the run `times` times at random moments; returns how often it was still alive."""
     rng = random.Random(seed)
@@ -131,7 +139,7 @@ def kill_at_random(run_dir: Path, settings: RunSettings, seed: int, times: int, 
                 victim.send_signal(signal.SIGKILL)
                 killed += 1
         process.communicate(timeout=60)
-        if (run_dir / "run.db").exists():
+        if Store.begun(run_dir / "run.db"):
             check_whole(run_dir)
     return killed
 
