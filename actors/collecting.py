@@ -138,6 +138,8 @@ class Pipeline:
                     self._take_verdicts(batch)
             except RoleLostError as error:
                 self._pass_on(batch, error)
+            except DeadlineError as error:
+                self._try_again(batch, error)
         self._judge()
         self._admit()
         for batch in [*self._playing, *self._judging]:
@@ -191,6 +193,15 @@ class Pipeline:
             raise error
         roles[:] = others
         self._ask(batch, _least_busy(roles, batches))
+
+    def _try_again(self, batch: Batch, error: DeadlineError) -> None:
+        """End a role that is out of reach, and have the one that replaces it do what it was asked."""
+        if error.role != batch.role.name or batch.late >= self._settings.runtime.restarts:
+            raise error
+        batch.role.replace(batch.asked)
+        late = batch.late + 1
+        self._ask(batch, batch.role)
+        batch.late = late
 
     # ---- waiting ----
 

@@ -35,6 +35,14 @@ class RayPending:
             if isinstance(cause, (TaskspaceError, OSError)):  # a sentence for people; a full disk, say
                 raise cause from None
             raise
+        except ray.exceptions.ActorUnavailableError as error:  # it lives, as far as Ray knows: it hangs
+            waited = time.monotonic() - self._asked
+            why = str(error).strip().splitlines()[0]
+            raise DeadlineError(
+                f"{self._role}.{self._method}: out of reach after {waited:.0f} s while waiting for {reason} "
+                f"({why}); look at its log and at its node",
+                self._role,
+            ) from None
         except ray.exceptions.RayActorError as error:
             lines = str(error).strip().splitlines()
             if "creation task" in lines[0]:  # the constructor raised: its message is the last line

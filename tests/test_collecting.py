@@ -165,3 +165,50 @@ def test_who_cannot_be_replaced_ends_the_run(lost, whom, told):
     pipeline, _, _ = losing(lost, whom)
     with pytest.raises(RoleLostError, match=f"^{told}: "):
         pipeline.drain()
+
+
+class OutOfReach:
+    """A call of a role that Ray cannot reach, and does not know to be dead."""
+
+    due = 0
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+
+    def result(self, deadline_s: float, reason: str):
+        raise DeadlineError(f"{self.role}: out of reach", self.role)
+
+
+def out_of_reach(method: str, times: int, whom: str = ""):
+    """A pipeline of one solver and one verifier, one of which is out of reach for so many calls."""
+    clock, log, admitted = Clock(), [], []
+    roles = {name: Working(clock, f"{name}-0", lambda n: 1, log) for name in ("play", "judge")}
+    role, answer = roles[method], roles[method].submit
+    left = [times]
+
+    def submit(*args):
+        left[0] -= 1
+        return OutOfReach(whom or role.name) if left[0] >= 0 else answer(*args)
+
+    role.submit = submit
+    pipeline = Pipeline(
+        clock, RunSettings.model_validate({"runtime": {"restarts": 2}}), [roles["play"]], [roles["judge"]],
+        lambda batch: None, lambda batch, judged, seconds: admitted.append(judged[0]), True,
+    )  # fmt: skip
+    pipeline.offer(plays(0), None)
+    return pipeline, role, admitted
+
+
+@pytest.mark.parametrize("method", ["play", "judge"])
+def test_a_role_that_is_out_of_reach_is_replaced_and_asked_again(method):
+    pipeline, role, admitted = out_of_reach(method, times=2)
+    pipeline.drain()
+    assert admitted == [0] and role.replaced == 2
+
+
+@pytest.mark.parametrize("times, whom, replaced", [(3, "", 2), (1, "engine-0", 0)], ids=["thrice", "another"])
+def test_a_role_that_stays_out_of_reach_ends_the_run(times, whom, replaced):
+    pipeline, role, _ = out_of_reach("play", times, whom)
+    with pytest.raises(DeadlineError, match="out of reach"):
+        pipeline.drain()
+    assert role.replaced == replaced

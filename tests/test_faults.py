@@ -41,7 +41,10 @@ def test_a_role_is_killed_while_rounds_overlap(tmp_path, kind):
 
 
 HANGS = {
-    "engine": {"engine": {"kind": "scripted", "scripted": {"latency_s": 0.2}, "deadline_s": 4}},
+    "engine": {
+        "engine": {"kind": "scripted", "scripted": {"latency_s": 0.2}, "deadline_s": 4},
+        "proposer": {"per_round": 3, "deadline_s": 4},
+    },
     "verifier": {"verifier": {"deadline_s": 6}},
     "curator": {},
 }

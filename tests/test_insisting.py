@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from actors.ray_roles import RayRole
+from actors.ray_roles import RayPending, RayRole
 from actors.runtime import insist
-from protocols.errors import DeadlineError, EngineError
+from protocols.errors import DeadlineError, EngineError, RoleLostError
 
 
 class Answer:
@@ -86,3 +86,19 @@ def test_calls_that_hung_with_one_actor_end_it_once(monkeypatch):
     assert len(ended) == 1
     role.replace(time.monotonic())
     assert len(ended) == 2
+
+
+@pytest.mark.parametrize("died, error", [(False, DeadlineError), (True, RoleLostError)])
+def test_an_actor_that_is_out_of_reach_is_not_taken_for_dead(monkeypatch, died, error):
+    """Ray gives up asking an actor that does not answer on its connection: it hangs, and can be replaced."""
+    import ray
+
+    kind = ray.exceptions.ActorDiedError if died else ray.exceptions.ActorUnavailableError
+
+    def get(ref, timeout):
+        raise kind() if died else kind("keepalive watchdog timeout", b"\0" * 16)
+
+    monkeypatch.setattr(ray, "get", get)
+    with pytest.raises(error, match=r"^engine-0(\.generate)?: ") as raised:
+        RayPending("engine-0", "generate", object()).result(4.0, "3 answers")
+    assert raised.value.role == "engine-0" and "\n" not in str(raised.value)
