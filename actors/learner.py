@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actors import heap
 from actors.engines.base import Meeting, Weights
 from actors.engines.fetching import files_of, local_model
 from actors.learning.group import RankGroup
@@ -133,10 +134,12 @@ def _algorithm(
     place = settings.learner, run_dir, settings.seed
     name = adapted_name(settings.model.name)
     if recipe(settings.learner.recipe).algorithm == "sft":
-        from actors.learning.sft import SftLearner
+        with heap.loading():
+            from actors.learning.sft import SftLearner
 
         return SftLearner(model_path, *place, ranks=ranks, model_name=name)
-    from actors.learning.grpo import GrpoLearner
+    with heap.loading():
+        from actors.learning.grpo import GrpoLearner
 
     temperatures = settings.solver.sampling.temperature, settings.proposer.sampling.temperature
     return GrpoLearner(model_path, *place, *temperatures, ranks=ranks, model_name=name)

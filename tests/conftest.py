@@ -1,6 +1,8 @@
 """What all tests have in common: how they share the machine's cores, and what many of them need."""
 
+import gc
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,8 +12,18 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Ray's workers give way to everything else, unless told otherwise: beside tests that compute, for minutes.
 os.environ.setdefault("RAY_worker_niceness", "0")
+# Hundreds of processes load the same modules: they are compiled once, wherever the variable comes from.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 import pytest
+
+
+gc.disable()  # while tests are collected: millions of objects of large libraries, and no garbage
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+from actors import heap
 from actors.engines.base import Engine
 from protocols.engine_settings import EngineSettings
 from protocols.errors import EngineError
@@ -34,7 +35,8 @@ def make_engine(
         raise EngineError(f"engine.kind {settings.kind} needs a model folder; set model.name")
     refused = why_not_vllm(settings) if settings.kind == "auto" else ""
     if settings.kind == "vllm" or (settings.kind == "auto" and not refused):
-        from actors.engines.vllm_engine import VllmEngine
+        with heap.loading():
+            from actors.engines.vllm_engine import VllmEngine
 
         try:
             return VllmEngine(model_path, settings, lora_rank, **options)
@@ -42,7 +44,8 @@ def make_engine(
             if settings.kind == "vllm":
                 raise
             refused = str(error)
-    from actors.engines.transformers_engine import TransformersEngine
+    with heap.loading():
+        from actors.engines.transformers_engine import TransformersEngine
 
     engine = TransformersEngine(model_path, settings, **options)
     if refused:
@@ -56,7 +59,8 @@ def why_not_vllm(settings: EngineSettings) -> str:
         return "engine.device is cpu"
     if importlib.util.find_spec("vllm") is None:
         return "it is not installed"
-    import torch
+    with heap.loading():
+        import torch
 
     if not torch.cuda.is_available():
         return "there is no GPU, and on a CPU it starts in a minute and generates no faster"

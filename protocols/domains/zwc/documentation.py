@@ -73,6 +73,15 @@ def _document(library: Library, length: Length) -> tuple[tuple[str, str], ...]:
         return tuple((public, make(original)) for original, public in library.entries.items())
 
 
+def told(library: Library) -> list[str]:
+    """What the documentation says in words, of every function: both lengths without examples.
+
+    No function is called for it, so it is the same on every processor, which computed examples are not.
+    """
+    write = _Writer(library)
+    return [write.words(original) for original in library.entries]
+
+
 def prove(library: Library) -> Proof:
     """Run every example of both lengths, as its text stands, against the package."""
     package = open_package(library)
@@ -112,18 +121,29 @@ class _Writer:
         example = self._sample(original) or self._short(doc, original)
         return "\n".join(filter(None, [head, sentence, example]))
 
+    def words(self, original: str) -> str:
+        function = self._function(original)
+        doc = docstrings.parse(inspect.getdoc(function) or "")
+        keep = [p[0] for p in parameters(function)]
+        words = [docstrings.prose(text, self.scrub, keep) for text in examples.words(doc.examples)]
+        sentence = docstrings.summary_sentence(doc, self.scrub, keep)
+        return "\n\n".join([sentence, *self._said(doc, keep), *words])
+
+    def _said(self, doc: docstrings.Docstring, keep: list[str]) -> list[str]:
+        """What stands before the examples."""
+        sections = docstrings.rewritten_sections(doc, self.scrub, keep)
+        return [
+            docstrings.prose(doc.summary, self.scrub, keep),
+            docstrings.prose(doc.extended, self.scrub, keep),
+            *(f"{title}\n{'-' * len(title)}\n{body}" for title, body in sections.items()),
+        ]
+
     def full(self, original: str) -> str:
         function = self._function(original)
         doc = docstrings.parse(inspect.getdoc(function) or "")
         listed = parameters(function)
         keep = [p[0] for p in listed]
-        parts = [
-            self._name(original) + shown(listed),
-            docstrings.prose(doc.summary, self.scrub, keep),
-            docstrings.prose(doc.extended, self.scrub, keep),
-        ]
-        for title, body in docstrings.rewritten_sections(doc, self.scrub, keep).items():
-            parts.append(f"{title}\n{'-' * len(title)}\n{body}")
+        parts = [self._name(original) + shown(listed), *self._said(doc, keep)]
         blocks = []
         for words, code in examples.usable(doc.examples, self.scrub, self.package, self.library.module):
             words = docstrings.prose(words, self.scrub, keep)

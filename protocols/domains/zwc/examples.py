@@ -164,6 +164,14 @@ def usable(text: str, scrub: Scrubber, package: ModuleType, module: str) -> Iter
         words += part
 
 
+def words(text: str) -> list[str]:
+    """What stands between a docstring's examples."""
+    try:
+        return [part for part in doctest.DocTestParser().parse(text) if isinstance(part, str) and part.strip()]
+    except ValueError:
+        return []
+
+
 def _block(block: list[doctest.Example], rewriter: Rewriter, names: dict[str, Any]) -> str:
     """The statements up to the first unusable one; empty, and `names` untouched, if none of them prints."""
     done: list[tuple[str, str]] = []
