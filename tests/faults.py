@@ -65,12 +65,35 @@ class Breaking:
         self._broke_at = time.monotonic()
 
 
+    def survived(self, what: str) -> None:
+        """The fault happened, and the work went on; says after how long."""
+        assert self.error is None, self.error
+        assert self.seconds is not None, "nothing was admitted after the fault"
+        print(f"\nfault: {what}: next batch admitted after {self.seconds:.1f} s")
+
+
 def play(run_dir: Path, settings: RunSettings, breaking: Breaking, what: str) -> None:
-    """To the end, although something breaks; says how long until the work went on."""
+    """To the end, although something breaks."""
     assert Arena(settings, run_dir, fetch_model("tiny-random"), breaking).run()
-    assert breaking.error is None, breaking.error
-    assert breaking.seconds is not None, "nothing was admitted after the fault"
-    print(f"\nfault: {what}: next batch admitted after {breaking.seconds:.1f} s")
+    breaking.survived(what)
+
+
+def one_after_the_other(
+    run_dir: Path, settings: RunSettings, faults: dict[str, Fault], after: int, every: int
+) -> dict[str, Breaking]:
+    """One run to the end in which each of these faults happens, `every` batches after the one before; what
+    came of each."""
+    told = {
+        name: Breaking(fault, after + every * place, seed=place)
+        for place, (name, fault) in enumerate(faults.items())
+    }
+
+    def tell(kind: str, facts: dict) -> None:
+        for breaking in told.values():
+            breaking(kind, facts)
+
+    assert Arena(settings, run_dir, fetch_model("tiny-random"), tell).run()
+    return told
 
 
 def check(run_dir: Path, settings: RunSettings, wanted: dict[str, list[tuple]] | None = None) -> None:

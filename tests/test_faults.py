@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from faults import Breaking, check, faulty_run, play, send, undisturbed
+from faults import Breaking, check, faulty_run, one_after_the_other, play, send, undisturbed
 from test_resume import read
 
 from actors import arena as arena_module
@@ -25,37 +25,61 @@ def wanted(tmp_path_factory):
     return undisturbed(tmp_path_factory.mktemp("calm") / "run", faulty_run())
 
 
-@pytest.mark.parametrize("kind", ROLES)
-def test_a_role_is_killed(tmp_path, wanted, kind):
-    settings = faulty_run()
-    play(tmp_path, settings, Breaking(send(kind), seed=ROLES.index(kind)), f"{kind} killed")
-    check(tmp_path, settings, wanted)
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A run in which every role is killed; its folder, and what came of each."""
+    run_dir = tmp_path_factory.mktemp("killed") / "run"
+    deaths = {kind: send(kind) for kind in ROLES}
+    return run_dir, one_after_the_other(run_dir, faulty_run(), deaths, after=4, every=4)
 
 
 @pytest.mark.parametrize("kind", ROLES)
-def test_a_role_is_killed_while_rounds_overlap(tmp_path, kind):
-    settings = faulty_run(rounds=3, max_staleness=1)
-    breaking = Breaking(send(kind), after=10, seed=ROLES.index(kind))
-    play(tmp_path, settings, breaking, f"{kind} killed, max_staleness 1")
-    check(tmp_path, settings)
+def test_a_role_is_killed(killed, wanted, kind):
+    run_dir, told = killed
+    told[kind].survived(f"{kind} killed")
+    check(run_dir, faulty_run(), wanted)
 
 
-HANGS = {
-    "engine": {
-        "engine": {"kind": "scripted", "scripted": {"latency_s": 0.2}, "deadline_s": 4},
-        "proposer": {"per_round": 3, "deadline_s": 4},
-    },
-    "verifier": {"verifier": {"deadline_s": 6}},
-    "curator": {},
+OVERLAPPING = {"rounds": 3, "max_staleness": 1}
+
+
+@pytest.fixture(scope="module")
+def killed_while_rounds_overlap(tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("overlapping") / "run"
+    deaths = {kind: send(kind) for kind in ROLES}
+    return run_dir, one_after_the_other(run_dir, faulty_run(**OVERLAPPING), deaths, after=10, every=4)
+
+
+@pytest.mark.parametrize("kind", ROLES)
+def test_a_role_is_killed_while_rounds_overlap(killed_while_rounds_overlap, kind):
+    run_dir, told = killed_while_rounds_overlap
+    told[kind].survived(f"{kind} killed, max_staleness 1")
+    check(run_dir, faulty_run(**OVERLAPPING))
+
+
+HANGING = ("engine", "verifier", "curator")
+IMPATIENT = {
+    "engine": {"kind": "scripted", "scripted": {"latency_s": 0.2}, "deadline_s": 4},
+    "proposer": {"per_round": 3, "deadline_s": 4},
+    "verifier": {"deadline_s": 6},
 }
 
 
-@pytest.mark.parametrize("kind", HANGS)
-def test_a_role_hangs(tmp_path, wanted, kind, monkeypatch):
-    monkeypatch.setattr(arena_module, "CURATOR_DEADLINE_S", 6.0)
-    settings = faulty_run(**HANGS[kind])
-    play(tmp_path, settings, Breaking(send(kind, signal.SIGSTOP)), f"{kind} stopped")
-    check(tmp_path, settings, wanted)
+@pytest.fixture(scope="module")
+def hung(tmp_path_factory):
+    """A run in which these roles hang."""
+    run_dir = tmp_path_factory.mktemp("hung") / "run"
+    halts = {kind: send(kind, signal.SIGSTOP) for kind in HANGING}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arena_module, "CURATOR_DEADLINE_S", 6.0)
+        return run_dir, one_after_the_other(run_dir, faulty_run(**IMPATIENT), halts, after=4, every=7)
+
+
+@pytest.mark.parametrize("kind", HANGING)
+def test_a_role_hangs(hung, wanted, kind):
+    run_dir, told = hung
+    told[kind].survived(f"{kind} stopped")
+    check(run_dir, faulty_run(**IMPATIENT), wanted)
 
 
 def test_the_learner_hangs_while_it_learns(tmp_path, wanted):
