@@ -6,7 +6,6 @@ gives them back to the kernel at the end of every backward pass, and the kernel 
 zeroed pages; that took an eighth of the learner's CPU time.
 """
 
-import atexit
 import contextlib
 import ctypes
 import gc
@@ -27,15 +26,13 @@ def _libc() -> ctypes.CDLL | None:
 
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
-    """While large libraries are loaded, garbage is not looked for, and what they made is never looked at again:
-    millions of objects, none of them garbage. That is a sixth of the time that loading them takes."""
+    """While large libraries are loaded, garbage is not looked for: they make millions of objects, and hardly
+    any garbage. That is a sixth of the time that loading them takes."""
     collecting = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
-        atexit.register(gc.unfreeze)  # or libraries take at the end for leaked what was never looked at
         if collecting:
             gc.enable()
 
