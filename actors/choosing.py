@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from protocols.domain import Domain
 from protocols.errors import SettingError
-from protocols.prompting import last_code_block
+from protocols.fences import last_code_block
 from protocols.records import Record, Split, Task
 from protocols.settings import RunSettings
 

@@ -1,4 +1,4 @@
-"""What becomes of memory: Python's garbage, what the C library does with freed pages, and torch with a GPU's.
+"""What the C library does with freed memory, on Linux with glibc, and torch with a GPU's.
 
 Engine and learner take turns: what one of them has freed, the other one needs. Within a training step it is
 the other way round. The same hundreds of megabytes are allocated and freed over and over; by default glibc
@@ -6,11 +6,8 @@ gives them back to the kernel at the end of every backward pass, and the kernel 
 zeroed pages; that took an eighth of the learner's CPU time.
 """
 
-import contextlib
 import ctypes
-import gc
 import sys
-from collections.abc import Iterator
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt(3)
 _NEVER = 2**31 - 1
@@ -22,19 +19,6 @@ def _libc() -> ctypes.CDLL | None:
         return None
     library = ctypes.CDLL(None)
     return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
-
-
-@contextlib.contextmanager
-def loading() -> Iterator[None]:
-    """While large libraries are loaded, garbage is not looked for: they make millions of objects, and hardly
-    any garbage. That is a sixth of the time that loading them takes."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def keep_freed_memory() -> None:

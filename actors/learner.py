@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actors import heap
 from actors.engines.base import Meeting, Weights
 from actors.engines.fetching import files_of, local_model
 from actors.learning.group import RankGroup
+from actors.loading import loading
 from protocols.errors import TransferError
 from protocols.recipes import recipe
 from protocols.records import Sample, Update
@@ -134,11 +134,11 @@ def _algorithm(
     place = settings.learner, run_dir, settings.seed
     name = adapted_name(settings.model.name)
     if recipe(settings.learner.recipe).algorithm == "sft":
-        with heap.loading():
+        with loading():
             from actors.learning.sft import SftLearner
 
         return SftLearner(model_path, *place, ranks=ranks, model_name=name)
-    with heap.loading():
+    with loading():
         from actors.learning.grpo import GrpoLearner
 
     temperatures = settings.solver.sampling.temperature, settings.proposer.sampling.temperature

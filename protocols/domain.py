@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NoReturn, Protocol
 
 from protocols.errors import SettingError
-from protocols.prompting import OneExchange, last_code_block
+from protocols.fences import last_code_block
+from protocols.prompting import OneExchange
 from protocols.records import Book, Outcome, Program, Prompt, Split, Start, Step, Task, Verdict
 from protocols.settings import RunSettings
 

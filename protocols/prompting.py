@@ -1,18 +1,9 @@
 """Small shared parts of prompting. What a domain's prompts say is the domain's own business."""
 
-import re
 from collections.abc import Sequence
 from itertools import pairwise
 
 from protocols.records import Exchange, Message, Prompt
-
-_FENCE = re.compile(r"```(?:python|py)?[ \t]*\r?\n(.*?)(?:\r?\n[ \t]*```|\Z)", re.DOTALL)
-
-
-def last_code_block(response: str) -> str | None:
-    """The body of the last fenced block; an unclosed last block runs to the end. None without a fence."""
-    blocks = _FENCE.findall(response)
-    return blocks[-1] if blocks else None
 
 
 class OneExchange:

@@ -14,12 +14,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("RAY_worker_niceness", "0")
 # Hundreds of processes load the same modules: they are compiled once, wherever the variable comes from.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
 
 import pytest
 
 
-gc.disable()  # while tests are collected: millions of objects of large libraries, and no garbage
+def pytest_configure() -> None:
+    sys.dont_write_bytecode = False
+    gc.disable()  # while tests are collected: millions of objects of large libraries, and hardly any garbage
 
 
 def pytest_collection_finish() -> None:

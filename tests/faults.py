@@ -64,7 +64,6 @@ class Breaking:
             self.error = error
         self._broke_at = time.monotonic()
 
-
     def survived(self, what: str) -> None:
         """The fault happened, and the work went on; says after how long."""
         assert self.error is None, self.error

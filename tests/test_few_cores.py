@@ -136,3 +136,13 @@ def test_rays_workers_are_as_nice_as_the_settings_say(niceness: int, monkeypatch
         worker = runtime.spawn("worker", Worker)
         found = worker.call("surroundings", deadline_s=60, reason="its surroundings")
     assert found == (min(19, os.nice(0) + niceness), "77", False)
+
+
+def test_libraries_are_loaded_without_what_nobody_uses():
+    code = (
+        "import gc, sys\nfrom actors.loading import loading\n"
+        "with loading():\n    assert not gc.isenabled()\n    import actors.learning.sft\n"
+        "assert gc.isenabled() and not {'scipy', 'sklearn'} & sys.modules.keys()\n"
+        "from transformers.utils import is_sklearn_available\nassert is_sklearn_available()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -32,9 +32,15 @@ def test_a_round_is_played_learned_and_measured_on_vllm(tmp_path, rank, transpor
             "engine": {"kind": "vllm", "batch_size": 16, "transport": transport},
             "zwc": {"functions": 2, "tasks_per_function": 4, "test_tasks_per_function": 2},
             "proposer": {"per_round": 2},
-            "solver": {"group_size": 2, "groups_per_round": 6, "batch_groups": 1, "in_flight": 4},
+            "solver": {
+                "group_size": 2,
+                "groups_per_round": 6,
+                "batch_groups": 1,
+                "in_flight": 4,
+                "sampling": {"max_tokens": 24},
+            },
             "learner": {"batch_size": 4, "lora": {"rank": rank}},
-            "evaluation": {"tasks": 4, "before": False},
+            "evaluation": {"tasks": 4, "before": False, "sampling": {"temperature": 0.0, "max_tokens": 24}},
         }
     )
     told = []

@@ -4,8 +4,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from actors import heap
 from actors.engines.base import Engine
+from actors.loading import loading
 from protocols.engine_settings import EngineSettings
 from protocols.errors import EngineError
 
@@ -35,7 +35,7 @@ def make_engine(
         raise EngineError(f"engine.kind {settings.kind} needs a model folder; set model.name")
     refused = why_not_vllm(settings) if settings.kind == "auto" else ""
     if settings.kind == "vllm" or (settings.kind == "auto" and not refused):
-        with heap.loading():
+        with loading():
             from actors.engines.vllm_engine import VllmEngine
 
         try:
@@ -44,7 +44,7 @@ def make_engine(
             if settings.kind == "vllm":
                 raise
             refused = str(error)
-    with heap.loading():
+    with loading():
         from actors.engines.transformers_engine import TransformersEngine
 
     engine = TransformersEngine(model_path, settings, **options)
@@ -59,7 +59,7 @@ def why_not_vllm(settings: EngineSettings) -> str:
         return "engine.device is cpu"
     if importlib.util.find_spec("vllm") is None:
         return "it is not installed"
-    with heap.loading():
+    with loading():
         import torch
 
     if not torch.cuda.is_available():

@@ -3,14 +3,16 @@
 `complete` returns (completion, prompt tokens, sampled tokens), both counted by the server.
 """
 
+import itertools
 import math
 from typing import Any, Literal
 
 from actors.engines.base import Completion, Request
 from actors.engines.chat import encode_prompt
 from actors.engines.openai_server import NoRoomError, Server
-from actors.engines.stopping import StopWatch
+from actors.engines.stopping import StopWatch, first_end, written
 from protocols.errors import EngineError
+from protocols.fences import CLOSING, ends_open
 from protocols.settings import Sampling
 
 Answered = tuple[Completion, int, int]
@@ -79,29 +81,20 @@ class ByIds:
         limit = min(sampling.max_tokens, room) if prompt else 0
         if limit < 1:
             return _no_room(request, prefill, len(prompt)), 0, 0
+        ids: list[int] = []
+        logprobs: list[float] = []
         try:
-            answer = await self._server.ask(
-                self._create,
-                len(given) + limit,
-                prompt=given,
-                max_tokens=limit,
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                seed=request.seed,
-                stop=[stop for stop in request.stop if stop] or None,
-                logprobs=0,
-                extra_body={
-                    **PLAIN,
-                    "return_token_ids": True,
-                    "include_stop_str_in_output": True,
-                    "skip_special_tokens": False,
-                },
-            )
+            for part in itertools.count():
+                choice = await self._part(request, given + ids, limit - len(ids), request.seed + part)
+                ids += choice.token_ids or ()
+                logprobs += [float(x) for x in choice.logprobs.token_logprobs] if choice.logprobs else []
+                reason = getattr(choice, "stop_reason", None)
+                if len(ids) >= limit or not self._watch.goes_on(
+                    ids, request.prompt.prefill, request.stop, reason
+                ):
+                    break
         except NoRoomError:
             return _no_room(request, prefill, len(prompt)), 0, 0
-        choice = answer.choices[0]
-        ids = list(choice.token_ids or ())
-        logprobs = [float(x) for x in choice.logprobs.token_logprobs] if choice.logprobs else []
         if len(ids) != len(logprobs):
             raise EngineError(
                 f"{self._server}: {len(logprobs)} log-probabilities for {len(ids)} sampled ids; "
@@ -109,6 +102,28 @@ class ByIds:
             )
         completion = self._completion(request, prompt, prefill, ids, logprobs, choice)
         return completion, len(given), len(ids)
+
+    async def _part(self, request: Request, given: list[int], limit: int, seed: int) -> Any:
+        """What the server says up to a stop string or a limit."""
+        sampling = request.sampling
+        answer = await self._server.ask(
+            self._create,
+            len(given) + limit,
+            prompt=given,
+            max_tokens=limit,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            seed=seed,
+            stop=written(request.stop) or None,
+            logprobs=0,
+            extra_body={
+                **PLAIN,
+                "return_token_ids": True,
+                "include_stop_str_in_output": True,
+                "skip_special_tokens": False,
+            },
+        )
+        return answer.choices[0]
 
     def _completion(
         self,
@@ -197,7 +212,9 @@ class ByChat:
             messages[-1] = {**messages[-1], "content": asked}
         given = opening if self._continues else ""
         shown = sum(len(one["content"]) for one in messages) // 3
-        stops = [stop for stop in request.stop if stop] if self._server.vllm else []
+        # A fence that may open a block is not sent: what was said before it could not be gone on from.
+        wanted = [stop for stop in request.stop if stop != CLOSING or ends_open(given)]
+        stops = written(wanted) if self._server.vllm else []
         try:
             answer = await self._server.ask(
                 self._create,
@@ -237,9 +254,8 @@ class ByChat:
 def _up_to_stop(given: str, said: str, stops: tuple[str, ...]) -> tuple[str, bool]:
     """What was said up to and with the first stop string to end in it; and whether there is one."""
     text = given + said
-    found = ((text.find(stop, max(0, len(given) - len(stop) + 1)), len(stop)) for stop in stops if stop)
-    ends = [at + length for at, length in found if at >= 0]
-    return (text[len(given) : min(ends)], True) if ends else (said, False)
+    end = first_end(text, len(given), stops)
+    return text[len(given) : end], end is not None
 
 
 def _finish(choice: Any) -> str:

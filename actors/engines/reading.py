@@ -38,6 +38,10 @@ class Reading:
         self.context: int = getattr(config, "max_position_embeddings", None) or 1 << 30
         self._watch = StopWatch(self.tokenizer)
 
+    def goes_on(self, request: Request, sampled: Sequence[int], found: Any) -> bool:
+        """See `StopWatch.goes_on`."""
+        return self._watch.goes_on(sampled, request.prompt.prefill, request.stop, found)
+
     def completion(
         self,
         request: Request,

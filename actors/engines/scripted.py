@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from actors.engines.base import Completion, Request, Weights
+from actors.engines.stopping import first_end
 from protocols.engine_settings import EngineSettings
 from protocols.errors import EngineError
 from protocols.seeds import rng_of
@@ -109,12 +110,8 @@ class ScriptedEngine:
 def _until_stop(prefill: str, said: str, stops: Sequence[str]) -> tuple[str, bool]:
     """The text up to and with the first stop string that ends after the prefill, and whether there is one."""
     text = prefill + said
-    ends = [len(text)]
-    for stop in filter(None, stops):
-        found = text.find(stop, max(0, len(prefill) - len(stop) + 1))
-        if found >= 0:
-            ends.append(found + len(stop))
-    return text[len(prefill) : min(ends)], len(ends) > 1
+    end = first_end(text, len(prefill), stops)
+    return text[len(prefill) : end], end is not None
 
 
 def copy_the_shape(request: Request, version: int) -> str:

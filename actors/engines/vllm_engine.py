@@ -23,6 +23,7 @@ from actors.engines.background import Background
 from actors.engines.base import Completion, Meeting, Request, Weights
 from actors.engines.chat import encode_prompt
 from actors.engines.reading import Reading
+from actors.engines.stopping import written
 from protocols.cores import Cores, cores
 from protocols.engine_settings import EngineSettings
 from protocols.errors import EngineError, TransferError
@@ -223,23 +224,33 @@ class VllmEngine:
         limit = min(wanted.max_tokens, self._context - len(prompt) - len(prefill)) if prompt else 0
         if limit < 1:
             return self._reading.completion(request, prompt, prefill, [], [], "no_room")
-        parameters = SamplingParams(
-            temperature=wanted.temperature,
-            top_p=wanted.top_p,
-            max_tokens=limit,
-            seed=request.seed % (1 << 63),
-            stop=list(request.stop),
-            include_stop_str_in_output=True,
-            stop_token_ids=sorted(self._reading.ends),
-            logprobs=0,  # that of the sampled token alone
-            output_kind=RequestOutputKind.FINAL_ONLY,
-        )
-        answer = (await self._finished(prompt + prefill, parameters)).outputs[0]
-        if answer.finish_reason not in ("stop", "length"):
-            raise EngineError(f"engine {self.name}: vLLM ended an answer with {answer.finish_reason}")
-        sampled = list(answer.token_ids)
-        logprobs = [found[token].logprob for token, found in zip(sampled, answer.logprobs, strict=True)]
-        return self._reading.completion(request, prompt, prefill, sampled, logprobs, answer.finish_reason)
+        sampled: list[int] = []
+        logprobs: list[float] = []
+        for part in itertools.count():
+            parameters = SamplingParams(
+                temperature=wanted.temperature,
+                top_p=wanted.top_p,
+                max_tokens=limit - len(sampled),
+                seed=(request.seed + part) % (1 << 63),
+                stop=written(request.stop),
+                include_stop_str_in_output=True,
+                stop_token_ids=sorted(self._reading.ends),
+                logprobs=0,  # that of the sampled token alone
+                output_kind=RequestOutputKind.FINAL_ONLY,
+            )
+            answer = (await self._finished(prompt + prefill + sampled, parameters)).outputs[0]
+            if answer.finish_reason not in ("stop", "length"):
+                raise EngineError(f"engine {self.name}: vLLM ended an answer with {answer.finish_reason}")
+            fresh = list(answer.token_ids)
+            logprobs += [found[token].logprob for token, found in zip(fresh, answer.logprobs, strict=True)]
+            sampled += fresh
+            if not self._reading.goes_on(request, sampled, answer.stop_reason):
+                finish = answer.finish_reason
+                break
+            if len(sampled) >= limit:
+                finish = "length"
+                break
+        return self._reading.completion(request, prompt, prefill, sampled, logprobs, finish)
 
     async def _finished(self, ids: list[int], parameters: Any) -> Any:
         name = f"taskspace-{next(self._numbers)}"

@@ -24,6 +24,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--force-prefers-reduced-motion",  # what fades in is drawn sixty times a second
     "--enable-unsafe-swiftshader",  # WebGL without a graphics card
     "--window-size=1500,1500",
 )

@@ -15,9 +15,9 @@ from protocols.domains.mle import competition, examples, grading, made, prompts
 from protocols.domains.mle.competition import Competition
 from protocols.domains.mle.prompts import Shown
 from protocols.errors import SettingError
+from protocols.fences import last_code_block
 from protocols.iteration import start_of
 from protocols.mle_settings import MleSettings
-from protocols.prompting import last_code_block
 from protocols.records import Book, Origin, Outcome, Program, Prompt, Split, Start, Task, Verdict
 from protocols.seeds import digest
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from protocols.domains.mle.competition import Competition
 from protocols.domains.mle.grading import SCORE
 from protocols.domains.mle.harness import PUBLIC
+from protocols.fences import last_code_block
 from protocols.mle_settings import MleSettings
-from protocols.prompting import last_code_block
 from protocols.records import Message, Prompt, Start, Step
 
 SYSTEM = Message(role="system", content="You win machine-learning competitions with short Python scripts.")

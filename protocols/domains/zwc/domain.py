@@ -21,7 +21,8 @@ from protocols.domains.zwc.leaks import Secrets, secrets_of
 from protocols.domains.zwc.obfuscate import Library, obfuscate
 from protocols.domains.zwc.plain import pack, to_plain, unpack
 from protocols.errors import SettingError
-from protocols.prompting import OneExchange, last_code_block
+from protocols.fences import CLOSING, last_code_block
+from protocols.prompting import OneExchange
 from protocols.records import Book, Origin, Outcome, Program, Prompt, Split, Start, Step, Task, Verdict
 from protocols.seeds import digest, rng_of
 from protocols.settings import ZwcSettings
@@ -32,7 +33,7 @@ _FAILED = ("malformed", "syntax_error", "runtime_error", "timeout", "forbidden_i
 
 class ZwcDomain:
     name = "zwc"
-    stops: tuple[str, ...] = ("\n```",)
+    stops: tuple[str, ...] = (CLOSING,)
     improve_reward: Literal["plain", "gain"] = "plain"
     iterate_keeps: Literal["last", "best"] = "last"
     debug_depth = 0
@@ -131,7 +132,7 @@ class ZwcDomain:
         return OneExchange(None if ended else self.prompt(task, start, book))
 
     def answer(self, task: Task, response: str) -> str:
-        return " ".join((last_code_block(response) or "").split())
+        return " ".join((last_code_block(response, task.payload["entry_point"]) or "").split())
 
     def feedback(self, task: Task, verdict: Verdict) -> str:
         """How a program failed to run, where that is told; never whether its answers are right."""
@@ -141,7 +142,7 @@ class ZwcDomain:
         return f"It ended in an error: {why}"
 
     def check(self, task: Task, answers: Sequence[str]) -> Program | Verdict:
-        source = last_code_block(answers[-1])
+        source = last_code_block(answers[-1], task.payload["entry_point"])
         if source is None:
             return Verdict(
                 attempt_id="", reward=0.0, category="malformed", evidence={"detail": "no fenced code"}

@@ -167,7 +167,9 @@ def usable(text: str, scrub: Scrubber, package: ModuleType, module: str) -> Iter
 def words(text: str) -> list[str]:
     """What stands between a docstring's examples."""
     try:
-        return [part for part in doctest.DocTestParser().parse(text) if isinstance(part, str) and part.strip()]
+        return [
+            part for part in doctest.DocTestParser().parse(text) if isinstance(part, str) and part.strip()
+        ]
     except ValueError:
         return []
 

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from protocols.domains.zwc.functions import CONSTRUCTORS
-from protocols.prompting import last_code_block
+from protocols.fences import last_code_block
 from protocols.records import Task, Verdict
 
 #: Mistakes, in the order in which they are looked for.
@@ -51,7 +51,7 @@ def mistake(
     """
     if verdict.reward is None or verdict.category == "correct":
         return None
-    source = last_code_block(response)
+    source = last_code_block(response, task.payload["entry_point"])
     if source is None:
         return "no_code"
     if verdict.category == "syntax_error":

@@ -15,7 +15,7 @@ from protocols.domains.zwc import grading, prompts
 from protocols.domains.zwc.authors.grading import MODULES
 from protocols.domains.zwc.domain import ZwcDomain
 from protocols.domains.zwc.plain import unpack
-from protocols.prompting import last_code_block
+from protocols.fences import last_code_block
 from protocols.records import Book, Outcome, Program, Prompt, Start, Task, Verdict
 
 #: Makes plain data of what the answer returns, as the obfuscated package's client does.
@@ -60,7 +60,7 @@ class OriginalDomain(ZwcDomain):
         checked = super().check(task, answers)
         if isinstance(checked, Verdict):
             return checked
-        source = last_code_block(answers[-1]) or ""
+        source = last_code_block(answers[-1], checked.entry_point) or ""
         return msgspec.structs.replace(
             checked,
             source=source + _PLAINLY.format(entry=checked.entry_point),

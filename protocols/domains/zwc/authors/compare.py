@@ -13,7 +13,7 @@ from protocols.domains.zwc import grading as strict_grading
 from protocols.domains.zwc.authors import equality, script, strict, truth
 from protocols.domains.zwc.authors.files import Row
 from protocols.domains.zwc.authors.grading import FAILED, NUMPY, WITHOUT, printed
-from protocols.prompting import last_code_block
+from protocols.fences import last_code_block
 from protocols.records import Outcome, Verdict
 
 #: Reasons with their meaning; down to "printed text" right for strict only, then for the authors' only.
@@ -64,7 +64,7 @@ def _strict_only(
 ) -> str:
     code = verdict.evidence["authors_code"]
     block = script.last_block(response)
-    if block.strip() != (last_code_block(response) or "").strip():
+    if block.strip() != (last_code_block(response, row.name) or "").strip():
         return "code fence"
     if script.first_function(block) != row.name:
         return "first def is a helper"

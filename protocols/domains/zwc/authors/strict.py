@@ -16,7 +16,7 @@ from protocols.domains.zwc.authors import script, truth
 from protocols.domains.zwc.authors.files import PACKAGE, Row
 from protocols.domains.zwc.functions import CONSTRUCTORS
 from protocols.domains.zwc.obfuscate import Library
-from protocols.prompting import last_code_block
+from protocols.fences import last_code_block
 from protocols.records import CaseResult, Outcome, Program, Verdict
 
 _ENTRY = "_case"
@@ -24,7 +24,7 @@ _ENTRY = "_case"
 
 def check(row: Row, response: str, library: Library) -> Program | Verdict:
     """What to run for a response; or at once the verdict."""
-    code = last_code_block(response)
+    code = last_code_block(response, row.name)
     if code is None:
         evidence = {"detail": "no fenced code"}
         return Verdict(attempt_id="", reward=0.0, category="malformed", evidence=evidence)

@@ -1,0 +1,96 @@
+"""Which block of an answer counts, and where an answer ends: fences as CommonMark pairs them, and beyond."""
+
+import textwrap
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.engines.stopping import first_end
+from protocols.fences import CLOSING, code_blocks, ends_closed, ends_open, last_code_block
+
+T = "```"
+CODE = "def solve(x):\n    return x\n"
+BODY = CODE.removesuffix("\n")
+RIGHT = {
+    "one block": f"{T}python\n{CODE}{T}",
+    "an output behind it": f"{T}python\n{CODE}{T}\nIt prints:\n{T}text\n1\n{T}\nDone.",
+    "a command behind it": f"{T}python\n{CODE}{T}\n{T}bash\npip install x\n{T}\nThat is all.",
+    "a bare block behind it": f"{T}python\n{CODE}{T}\nIt prints\n{T}\n1\n{T}\nas wanted.",
+    "a session behind it": f"{T}python\n{CODE}{T}\n{T}pycon\n>>> solve(1)\n1\n{T}",
+    "python3": f"{T}python3\n{CODE}{T}",
+    "Python": f"{T}Python\n{CODE}{T}",
+    "py": f"{T} py\n{CODE}{T}",
+    "attributes": f'{T}python title="a.py" {{1}}\n{CODE}{T}',
+    "braces": f"{T}{{.python .numberLines}}\n{CODE}{T}",
+    "tildes": f"~~~python\n{CODE}~~~\nSo it is.",
+    "four ticks": f"{T}`python\n{CODE}{T}`\nSo it is.",
+    "in a list": "1. So:\n\n" + textwrap.indent(f"{T}python\n{CODE}{T}\n", "   ") + "2. Done.",
+    "quoted": textwrap.indent(f"{T}python\n{CODE}{T}\n", "> "),
+    "indented as a whole": textwrap.indent(f"{T}python\n{CODE}{T}\n", "    "),
+    "indented code": f"{T}python\n{textwrap.indent(CODE, '    ')}{T}",
+    "carriage returns": f"{T}python\n{CODE}{T}\n".replace("\n", "\r\n"),
+    "behind a thought": f"<think>\nHm.\n</think>\n{T}python\n{CODE}{T}",
+    "behind prose": f"Sure: {T}python\n{CODE}{T}\nThat is all.",
+    "no end": f"So:\n{T}python\n{CODE}",
+    "a draft before it": f"{T}python\nx = 1\n{T}\nBetter:\n{T}python\n{CODE}{T}",
+    "no word, an output behind it": f"{T}\n{CODE}{T}\n{T}\n1\n{T}",
+    "another word": f"{T}pseudo\n{CODE}{T}\n{T}\n1\n{T}",
+}
+
+
+@pytest.mark.parametrize("text", RIGHT.values(), ids=RIGHT.keys())
+def test_the_answer_is_found(text):
+    assert last_code_block(text, "solve") == BODY
+
+
+@pytest.mark.parametrize("text", ["", "def solve(x): ...", f"{T}js\nsolve()\n{T}", f"{T}text\n1\n{T}\nok"])
+def test_there_is_no_code(text):
+    assert last_code_block(text, "solve") is None
+
+
+@pytest.mark.parametrize("indent", ["", "  ", "    "])
+def test_fences_in_a_docstring_close_nothing(indent):
+    inner = textwrap.indent(f'"""Says:\n\n{T}\n>>> solve(1)\n{T}\n"""\n', indent)
+    code = f"def solve(x):\n{inner}    return x\n" if indent else f"{inner}{CODE}"
+    text = f"{T}python\n{code}{T}\nDone.\n{T}\n1\n{T}"
+    assert last_code_block(text, "solve") == code.removesuffix("\n")
+
+
+def test_a_string_that_never_ends_takes_nothing_with_it():
+    text = f'{T}python\ns = """abc\n{T}\nProse.\n{T}text\n1\n{T}'
+    assert [block.body for block in code_blocks(text)] == ['s = """abc', "1"]
+
+
+LINES = st.lists(st.sampled_from(["x = 1", "    y", "", "# note", "print('`')", '"a"']), max_size=6)
+
+
+@given(LINES, LINES, st.sampled_from(["", "python", "py", "text", "bash"]))
+def test_code_comes_back_as_it_was_written(first, then, word):
+    body = "".join(f"{line}\n" for line in first)
+    after = "".join(f"{line}\n" for line in then)
+    text = f"Before.\n\n{T}python\n{body}{T}\n\nBetween.\n\n{T}{word}\n{after}{T}\n\nAfter."
+    found = [block.body for block in code_blocks(text)]
+    assert found == [textwrap.dedent(one.removesuffix("\n")) for one in (body, after)]
+
+
+@given(st.text(alphabet="`~ab\n \"'>-1.", max_size=60))
+def test_any_text_can_be_read(text):
+    for block in code_blocks(text):
+        assert isinstance(block.body, str)
+    assert not (ends_open(text) and ends_closed(text))
+
+
+def end(said: str, given: str = "") -> str | None:
+    at = first_end(given + said, len(given), (CLOSING,))
+    return None if at is None else (given + said)[len(given) : at]
+
+
+def test_an_answer_ends_where_its_block_closes_and_not_where_it_opens():
+    explained = f"It is the mean.\n{T}python\n{CODE}{T}"
+    assert end(explained + "\nDone.") == explained
+    assert end(f"{CODE}{T}\nDone.", f"{T}python\n") == CODE + T
+    assert end(f"It is the mean.\n{T}\n{CODE}{T}\n") == f"It is the mean.\n{T}\n{CODE}{T}"
+    assert end(f"It is the mean.\n{T}python\n{CODE}") is None
+    documented = f'def solve(x):\n    """\n    {T}\n    1\n    {T}\n    """\n    return x\n{T}'
+    assert end(documented + "\nDone.", f"{T}python\n") == documented
