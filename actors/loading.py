@@ -12,7 +12,7 @@ _LEFT_OUT = ("is_scipy_available", "is_sklearn_available")
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
     """While large libraries are loaded. They make millions of objects and hardly any garbage, so none is
-    looked for; and SciPy and scikit-learn are left out, which transformers loads for what nobody here uses."""
+    looked for; and SciPy and scikit-learn are left out, which transformers loads for what nobody needs."""
     from transformers import utils
 
     collecting = gc.isenabled()
