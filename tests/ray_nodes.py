@@ -57,6 +57,8 @@ class Nodes:
             self.outside = f"ray://127.0.0.1:{port}"
             more += [f"--ray-client-server-port={port}"]
         self._start(start, more, head)
+        if client:
+            self._until_answered(port)
 
     def add(self, hidden: Path | None = None, **resources: float) -> None:
         """Another node; what lies in `hidden` is not seen there, as on a machine without shared storage."""
@@ -91,6 +93,16 @@ class Nodes:
                 break
             time.sleep(0.2)
         raise AssertionError(f"node {count} did not start: {Path(log).read_text()[-2000:]}")
+
+    def _until_answered(self, port: int) -> None:
+        """Ray Client's server is a process of its own, and listens later than the node is up."""
+        ends = time.monotonic() + 60
+        while time.monotonic() < ends:
+            with socket.socket() as tried:
+                if tried.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.1)
+        raise AssertionError(f"nobody listens at {self.outside}")
 
     def close(self) -> None:
         family = []

@@ -19,6 +19,7 @@ TOGETHER = {
         "test_screen_space",
         "test_live_learning",
         "test_report_file",
+        "test_bench_ui",
     ),
     # An engine or a server takes gigabytes of memory, and every core while it starts.
     "vllm": ("test_engine_vllm", "test_engine_openai_vllm", "test_vllm_loop", "test_accelerators"),
@@ -34,7 +35,6 @@ ALONE: tuple[str, ...] = (
     "test_learner_group::test_a_deadline_names",
     "test_bench_scaling::test_a_small_benchmark",
     "test_bench_space::test_a_small_benchmark",
-    "test_bench_ui::test_a_small_benchmark",
 )
 #: What takes longest begins first, so that no worker is left with it at the end: units, or files of `APART`.
 FIRST: tuple[str, ...] = (

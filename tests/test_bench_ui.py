@@ -49,7 +49,7 @@ def test_a_small_benchmark_opens_and_clicks(tmp_path: Path) -> None:
     if missing():
         pytest.skip(str(missing()))
     done = taskspace(
-        *("bench", "ui", "--sizes", "1000,2000", "--minutes", "0.05", "--json"),
+        *("bench", "ui", "--sizes", "1000,2000", "--minutes", "0.05", "--repeats", "1", "--json"),
         cwd=tmp_path,
         timeout=560,
         TMPDIR=str(tmp_path),

@@ -1,7 +1,7 @@
 """Seconds until pages of the screen open and answer clicks in a real browser, against the smallest store.
 
 For each size a run folder is filled, the screen is started, and a headless Chromium (WebGL in software) opens
-every page of the menu, an opened part of the task space and an episode, each `REPEATS` times in a session of
+every page of the menu, an opened part of the task space and an episode, each several times in a session of
 its own; the first time, when the server has not read that run yet, stands apart. Then it clicks, as often, on
 the largest mark of the task space, on the largest of an opened part, and on a row of the list of episodes. Of
 several times the median counts. A page counts as open when its script has ended and its figure is drawn.
@@ -61,12 +61,15 @@ _EPISODE = """location.search.includes('attempt=') && document.querySelector('.j
   && [...document.querySelectorAll('h3')].some(h => h.textContent.includes('Verifier'))"""
 
 
-def run(sizes: tuple[int, ...] = SIZES, minutes: float = 0.5, seed: int = 0) -> dict[str, Any]:
+def run(
+    sizes: tuple[int, ...] = SIZES, minutes: float = 0.5, repeats: int = REPEATS, seed: int = 0
+) -> dict[str, Any]:
     """Fill, open, click, watch, throw away.
 
     Args:
         sizes: attempts of each store; the smallest is the baseline.
         minutes: how long memory is watched.
+        repeats: of each page and click; the median counts.
 
     Returns:
         seconds by size, their ratio to the smallest store's, memory, and whether what is needed was reached.
@@ -74,7 +77,7 @@ def run(sizes: tuple[int, ...] = SIZES, minutes: float = 0.5, seed: int = 0) -> 
     Raises:
         TaskspaceError: there is no browser, or a page shows an error.
     """
-    result: dict[str, Any] = {"baseline": f"the store of {min(sizes):,} attempts", "repeats": REPEATS}
+    result: dict[str, Any] = {"baseline": f"the store of {min(sizes):,} attempts", "repeats": repeats}
     with tempfile.TemporaryDirectory(prefix="taskspace-bench-") as folder:
         runs = Path(folder) / "runs"
         filled: list[Filled] = []
@@ -91,7 +94,7 @@ def run(sizes: tuple[int, ...] = SIZES, minutes: float = 0.5, seed: int = 0) -> 
             result["server_started_megabytes"] = _megabytes(server)
             base: dict[str, float] = {}
             for one in filled:
-                measured = _measure(browser, one)
+                measured = _measure(browser, one, repeats)
                 base = base or measured
                 for name, seconds in measured.items():
                     result[f"{one.attempts} {name}"] = round(seconds, 2)
@@ -116,7 +119,7 @@ def run(sizes: tuple[int, ...] = SIZES, minutes: float = 0.5, seed: int = 0) -> 
     return result | {"passed": _passed(result)}
 
 
-def _measure(browser: Browser, run: Filled) -> dict[str, float]:
+def _measure(browser: Browser, run: Filled, repeats: int) -> dict[str, float]:
     """Seconds by what was opened or clicked; medians, but for what happens once."""
     query = {"run": run.folder.name}
     with RunReader(run.folder) as reader:
@@ -125,11 +128,11 @@ def _measure(browser: Browser, run: Filled) -> dict[str, float]:
     found = {"open_space_first_s": browser.open(space, _DRAWN)}
     for name in browser.pages():
         ready = _DRAWN if name == "space" else _PAGE_DRAWN if name in _FIGURES else "true"
-        found[f"open_{name}_s"] = _median(browser, f"{name}?{urlencode(query)}", ready)
-    found["open_space_part_s"] = _median(browser, f"{space}&part=0", _DRAWN)
-    found["open_space_round_s"] = _median(browser, f"{space}&upto=10&colour=round", _DRAWN)
+        found[f"open_{name}_s"] = _median(browser, f"{name}?{urlencode(query)}", ready, repeats)
+    found["open_space_part_s"] = _median(browser, f"{space}&part=0", _DRAWN, repeats)
+    found["open_space_round_s"] = _median(browser, f"{space}&upto=10&colour=round", _DRAWN, repeats)
     one = f"episode?{urlencode({**query, 'attempt': episode})}"
-    found["open_one_episode_s"] = _median(browser, one, _EPISODE)
+    found["open_one_episode_s"] = _median(browser, one, _EPISODE, repeats)
     largest = _MARK.replace("KINDS", "['part', 'topic', 'task']")
     node = _MARK.replace("KINDS", "['task', 'attempt']")
     clicks = {
@@ -139,7 +142,7 @@ def _measure(browser: Browser, run: Filled) -> dict[str, float]:
     }
     for name, (page, ready, point, answer) in clicks.items():
         times = []
-        for _ in range(REPEATS):
+        for _ in range(repeats):
             browser.open(page, ready)
             times.append(browser.click(point, answer))
         found[name] = statistics.median(times)
@@ -149,8 +152,8 @@ def _measure(browser: Browser, run: Filled) -> dict[str, float]:
 _FIGURES = ("live", "episode", "learning")  # of other pages it is not known what they draw
 
 
-def _median(browser: Browser, page: str, ready: str) -> float:
-    return statistics.median(browser.open(page, ready) for _ in range(REPEATS))
+def _median(browser: Browser, page: str, ready: str, repeats: int) -> float:
+    return statistics.median(browser.open(page, ready) for _ in range(repeats))
 
 
 def _watch(browser: Browser, run: Filled, server: psutil.Process, minutes: float) -> dict[str, Any]:

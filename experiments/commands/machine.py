@@ -61,6 +61,9 @@ def bench(
     minutes: Annotated[
         float | None, typer.Option(min=0.0, help="For ui: how long memory is watched, e.g. 60.")
     ] = None,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="For ui: how often each page is opened and clicked on.")
+    ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,9 +83,10 @@ def bench(
         raise SettingError(f"bench {name}: unknown; choose one of {', '.join(BENCHMARKS)}, all")
     if attempts is not None and name not in SIZED:
         raise SettingError(f"--attempts: only {' and '.join(SIZED)} go by attempts; leave it out for {name}")
-    if (sizes is not None or minutes is not None) and name != "ui":
-        raise SettingError(f"--sizes, --minutes: only for ui; leave them out for {name}")
-    sized: dict[str, Any] = {"attempts": attempts, "sizes": _sizes(sizes), "minutes": minutes}
+    of_ui: dict[str, Any] = {"sizes": _sizes(sizes), "minutes": minutes, "repeats": repeats}
+    if any(value is not None for value in of_ui.values()) and name != "ui":
+        raise SettingError(f"--sizes, --minutes, --repeats: only for ui; leave them out for {name}")
+    sized: dict[str, Any] = {"attempts": attempts, **of_ui}
     sized = {option: value for option, value in sized.items() if value is not None}
     results: dict[str, dict[str, Any]] = {}
     for one in chosen:
