@@ -4,7 +4,6 @@
 why. Not here: the update itself (`actors.learning`).
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -18,6 +17,7 @@ from memory.reader import RunReader
 from protocols.credit import chain_reward, gain
 from protocols.domain import Domain
 from protocols.learner_settings import GrpoSettings
+from protocols.logprobs import all_known
 from protocols.prompting import prompts_of
 from protocols.recipes import Recipe, recipe
 from protocols.records import Exchange, Prompt, Role, Sample, Step
@@ -172,7 +172,7 @@ def to_compare(
                 dropped["overlong"] += 1
             elif len(one.attempt.token_ids) == one.attempt.prefilled:
                 dropped["nothing_sampled"] += 1
-            elif math.isnan(sum(one.attempt.logprobs)):  # a server that gives texts only
+            elif not all_known(one.attempt.logprobs):  # a server that gives texts only, or odd numbers
                 dropped["no_logprobs"] += 1
             else:
                 chosen.append((one, advantage))
@@ -191,7 +191,7 @@ def to_propose(found: Sequence[Rewarded], switches: GrpoSettings) -> tuple[list[
             dropped["overlong"] += 1
         elif len(one.token_ids) == one.prefilled:
             dropped["nothing_sampled"] += 1
-        elif math.isnan(sum(one.logprobs)):
+        elif not all_known(one.logprobs):
             dropped["no_logprobs"] += 1
         else:
             chosen.append(

@@ -135,6 +135,7 @@ def _subject(
 def _of_run(
     folder: Path, version: int | None, overrides: list[str], quiet: bool
 ) -> tuple[RunSettings, Path, int]:
+    from experiments.stored_weights import require_finite
     from memory import adapters, checkpoints
     from memory.reader import RunReader
 
@@ -148,6 +149,7 @@ def _of_run(
     if chosen not in known or not path.is_dir():
         there = ", ".join(str(v) for v in [0, *checkpoints.versions(folder)])
         raise SettingError(f"--version {chosen}: {folder} has no such version; choose one of {there}")
+    require_finite(chosen, path)
     if not adapters.is_adapter(path):
         return settings, path, chosen
     base = preflight.model_folder(settings.model, quiet)

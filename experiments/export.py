@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from experiments import config, preflight, runs
+from experiments.stored_weights import require_finite
 from memory import adapters, checkpoints
 from memory.reader import RunReader
 from protocols.errors import SettingError
@@ -31,6 +32,8 @@ def export(run: Path, out: Path, version: int | None, runs_dir: Path, quiet: boo
     if chosen and chosen not in there:
         raise SettingError(f"--version {chosen}: its weights in {folder} were removed; choose one of {kept}")
     source = checkpoints.path_of(folder, chosen)
+    if chosen:
+        require_finite(chosen, source)
     if not chosen or adapters.is_adapter(source):
         base = preflight.model_folder(settings.model, quiet)
     _write(source if chosen else base, base if chosen and adapters.is_adapter(source) else None, out)

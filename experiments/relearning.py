@@ -8,7 +8,6 @@ was played (`actors.borrowing`), generates nothing but its measurements, and can
 (`experiments.ladders.counterfactual`).
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from experiments import config, runs
 from memory.codec import unpack_logprobs
 from memory.reader import RunReader
 from protocols.errors import SettingError
+from protocols.logprobs import all_known
 from protocols.recipes import RECIPES, Recipe, recipe
 from protocols.records import Role
 from protocols.seeds import digest
@@ -170,7 +170,7 @@ def _require_experience(settings: RunSettings, reader: RunReader, run: str) -> N
 
 def _has_logprobs(reader: RunReader, seq: int) -> bool:
     blob = reader.value("SELECT logprobs FROM tokens WHERE attempt_seq = ?", [seq])
-    return not math.isnan(sum(unpack_logprobs(blob)))
+    return all_known(unpack_logprobs(blob))
 
 
 def _nothing(reader: RunReader, where: str | None, chosen: frozenset[str] | None, run: str) -> str:

@@ -4,10 +4,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memory import adapters, checkpoints
+from memory.finite import not_finite
 from memory.reader import RunReader
+from protocols.errors import SettingError
 
 if TYPE_CHECKING:
     from actors.engines.base import Weights
+
+
+def require_finite(version: int, folder: Path) -> None:
+    """Raises:
+    SettingError: a version's weights hold NaN or infinity, which no model can be used with.
+    """
+    broken = not_finite(folder)
+    if broken:
+        raise SettingError(
+            f"--version {version}: its weights are not finite ({broken[0]}); choose an earlier one"
+        )
 
 
 class StoredWeights:

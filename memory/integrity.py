@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from memory import checkpoints, frozen, schema
 from memory.codec import text_hash
+from memory.finite import not_finite
 from memory.integrity_rules import EVERYWHERE, PLAYED
 from memory.reader import RunReader
 from protocols.errors import StoreError, TaskspaceError
@@ -209,6 +210,13 @@ def _weights(reader: RunReader) -> Found:
             continue
         if found != checksum:
             problems.append(f"version {version}: the checkpoint is not what was learned")
+            continue
+        try:
+            broken = not_finite(folder / path)
+        except TaskspaceError as error:
+            problems.append(f"version {version}: {_words(error)}")
+            continue
+        problems += _named(f"version {version}: weights that are not finite", broken)
     return problems, f"not there: version {', '.join(map(str, gone))}" if gone else ""
 
 
@@ -253,7 +261,7 @@ _LOOKS = {
     "views": "the view of episodes shows every attempt",
     "graph": "the task space built from the store agrees with it",
     "places": "positions by meaning belong to nodes",
-    "checkpoints": "weights on disk have the recorded checksums",
+    "checkpoints": "weights on disk have the recorded checksums, and are finite",
 }
 
 _NODE_IDS = """SELECT id FROM tasks WHERE split = 'train' UNION ALL

@@ -5,6 +5,7 @@
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from actors.engines.base import Completion, Request
@@ -13,6 +14,7 @@ from actors.engines.openai_server import NoRoomError, Server
 from actors.engines.stopping import StopWatch, first_end, written
 from protocols.errors import EngineError
 from protocols.fences import CLOSING, ends_open
+from protocols.logprobs import marked
 from protocols.settings import Sampling
 
 Answered = tuple[Completion, int, int]
@@ -87,7 +89,7 @@ class ByIds:
             for part in itertools.count():
                 choice = await self._part(request, given + ids, limit - len(ids), request.seed + part)
                 ids += choice.token_ids or ()
-                logprobs += [float(x) for x in choice.logprobs.token_logprobs] if choice.logprobs else []
+                logprobs += marked(_numbers(choice.logprobs.token_logprobs) if choice.logprobs else ())
                 reason = getattr(choice, "stop_reason", None)
                 if len(ids) >= limit or not self._watch.goes_on(
                     ids, request.prompt.prefill, request.stop, reason
@@ -256,6 +258,11 @@ def _up_to_stop(given: str, said: str, stops: tuple[str, ...]) -> tuple[str, boo
     text = given + said
     end = first_end(text, len(given), stops)
     return text[len(given) : end], end is not None
+
+
+def _numbers(found: Sequence[float | None]) -> list[float]:
+    """NaN where a server gives null."""
+    return [math.nan if number is None else float(number) for number in found]
 
 
 def _finish(choice: Any) -> str:

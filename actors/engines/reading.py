@@ -8,6 +8,7 @@ from actors.engines.base import Completion, Request
 from actors.engines.chat import end_of_turn_id
 from actors.engines.stopping import StopWatch
 from protocols.errors import EngineError
+from protocols.logprobs import marked
 
 
 class Reading:
@@ -64,7 +65,7 @@ class Reading:
             request_id=request.id,
             text=text if text.startswith(opening) else opening + self._watch.decode(said),
             token_ids=(*prefill, *sampled),
-            logprobs=tuple(logprobs),
+            logprobs=marked(logprobs),
             prefilled=len(prefill),
             prompt_tokens=len(prompt),
             finish=finish,

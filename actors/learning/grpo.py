@@ -88,6 +88,7 @@ class GrpoLearner(Trainee):
                 f"No experience to learn from in round {round} ({recipe}): no group has answers to compare; "
                 "collect more groups (solver.groups_per_round), or larger ones (solver.group_size)."
             )
+        self._require_known(samples)
         switches, baselines = self.settings.grpo, {}
         if switches.baseline != "group":
             before = self.baselines if switches.baseline == "running" else {}

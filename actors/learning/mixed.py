@@ -191,7 +191,8 @@ class MixedAdamW:
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> float:
-        """One update from the gradients added up since the last; returns their norm before clipping.
+        """One update from the gradients added up since the last; returns their norm before clipping. With one
+        that is not finite, nothing is done.
 
         Without any gradient nothing is done: Adam would go on in the direction of its momentum, and hardly
         more slowly, since its second moments fade as well. Groups whose rewards are all equal, as most are
@@ -201,7 +202,7 @@ class MixedAdamW:
         norm = float(torch.stack(norms).double().norm())
         if self._begun:
             self._found = []  # they are in the sums now
-        if norm != 0.0:
+        if norm != 0.0 and math.isfinite(norm):
             self._move(learning_rate, min(1.0, self.grad_clip / (norm + _EPSILON)))
         self.forget()
         return norm

@@ -12,6 +12,15 @@ from dataclasses import dataclass
 
 import torch
 
+#: Of a log-ratio, both ways: no clipping lets e^20 through, and no sum of such ratios overflows. Engines say
+#: -9999 of a token that they rule out.
+LARGEST = 20.0
+
+
+def ratio_of(logprobs: torch.Tensor, denominators: torch.Tensor) -> torch.Tensor:
+    """exp(logprob - denominator), [N], finite whatever the two are; beyond `LARGEST` no gradient flows."""
+    return torch.exp((logprobs - denominators).clamp(-LARGEST, LARGEST))
+
 
 @dataclass(frozen=True)
 class Surrogate:
@@ -41,7 +50,7 @@ def surrogate(
         clip_low, clip_high: None for no limit on that side.
         dual_clip: c > 1; None for none.
     """
-    ratio = torch.exp(logprobs - denominators.detach())
+    ratio = ratio_of(logprobs, denominators.detach())
     plain = ratio * advantages
     low = None if clip_low is None else 1 - clip_low
     high = None if clip_high is None else 1 + clip_high
@@ -77,7 +86,7 @@ def kl_estimate(logprobs: torch.Tensor, reference: torch.Tensor, kind: str) -> t
     if kind == "k2":
         return apart.square() / 2
     if kind == "k3":
-        return torch.exp(apart) - apart - 1
+        return torch.exp(apart.clamp(max=LARGEST)) - apart - 1
     raise ValueError(f"KL estimate: {kind!r} is unknown; choose one of k1, k2, k3")
 
 
@@ -110,7 +119,7 @@ def truncated_weights(learner: torch.Tensor, engine: torch.Tensor, cap: float) -
     Returns:
         [N], without gradient.
     """
-    return torch.exp(learner.detach() - engine).clamp(max=cap)
+    return ratio_of(learner.detach(), engine).clamp(max=cap)
 
 
 def banded_weights(learner: torch.Tensor, engine: torch.Tensor, band: float) -> torch.Tensor:
@@ -127,7 +136,7 @@ def banded_weights(learner: torch.Tensor, engine: torch.Tensor, band: float) -> 
     Returns:
         [N], without gradient.
     """
-    weights = torch.exp(learner.detach() - engine)
+    weights = ratio_of(learner.detach(), engine)
     return torch.where((weights <= band) & (weights >= 1 / band), weights, 0.0)
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 
 import torch
 
+from actors.learning.policy_losses import ratio_of
 from actors.learning.ranks import Ranks
 
 _SUMS = (
@@ -50,7 +51,7 @@ class PolicyMetrics:
         kl: torch.Tensor | None,
     ) -> None:
         """One micro-batch; all [N]."""
-        ratios = torch.exp(logprobs - denominators).double()
+        ratios = ratio_of(logprobs, denominators).double()
         up, down = advantages > 0, advantages < 0
         for name, values in (
             ("entropy", entropies),

@@ -17,7 +17,7 @@ from actors.learning import states
 from actors.learning.lora import write_adapters
 from actors.learning.policy import Policy, quiet
 from actors.learning.ranks import Ranks
-from actors.learning.sharding import whole
+from actors.learning.sharding import local, whole
 from memory import checkpoints
 from protocols.errors import TaskspaceError
 from protocols.records import Update
@@ -53,8 +53,9 @@ def publish(
         on the first rank the update with the checksum of what was written.
 
     Raises:
-        TaskspaceError: the disk is too full.
+        TaskspaceError: the disk is too full, or a weight is not finite.
     """
+    _require_finite(policy, update.version, ranks)
     sizes = [p.numel() for p in policy.parameters() if p.requires_grad or adapters is None]
     learned = sum(p.numel() for p in policy.parameters() if p.requires_grad)
     needed = 12 * learned + dtype.itemsize * sum(sizes)
@@ -68,6 +69,20 @@ def publish(
             update = msgspec.structs.replace(update, checksum=checkpoints.weights_checksum(folder))
             (folder / _UPDATE).write_bytes(msgspec.json.encode(update))
     return update
+
+
+def _require_finite(policy: Policy, version: int, ranks: Ranks) -> None:
+    broken = [
+        name
+        for name, parameter in policy.model.named_parameters()
+        if parameter.requires_grad and not bool(torch.isfinite(local(parameter.detach())).all())
+    ]
+    (count,) = ranks.total([float(len(broken))])  # all ranks raise, or none
+    if count:
+        raise TaskspaceError(
+            f"Weights of version {version} are not finite ({', '.join(broken[:1]) or 'of another rank'}) and "
+            "not published; lower learner.learning_rate, and go on with --resume."
+        )
 
 
 def read_plain(run_dir: Path, version: int) -> tuple[Path, dict[str, Any]]:

@@ -45,6 +45,7 @@ class SftLearner(Trainee):
                 f"No experience to learn from in round {round} ({recipe}): no answer was verified; "
                 "collect more groups (solver.groups_per_round) or choose easier functions."
             )
+        self._require_known(samples)
         examples = [example_of(self.tokenizer, sample) for sample in samples]
         settings = self.settings
         batches = batches_of(examples, settings.epochs, settings.batch_size, (self.seed, version))

@@ -7,6 +7,7 @@ ranks, because losses are divided by totals of the whole mini-batch already.
 Does not cover: which rank computes what (`ranks`), a single process (`mixed`).
 """
 
+import math
 from typing import Any
 
 import torch
@@ -45,6 +46,11 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
+def local(tensor: torch.Tensor) -> torch.Tensor:
+    """A rank's own part of a parameter."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
 class ShardedAdamW:
     """AdamW over the trainable parameters of a sharded policy; the same rule as `mixed.MixedAdamW`."""
 
@@ -73,15 +79,15 @@ class ShardedAdamW:
 
     def step(self, learning_rate: float) -> float:
         """One update from the gradients added up since the last; returns their norm before clipping. Without
-        any gradient nothing is done."""
+        any gradient, or where the norm is not finite, nothing is done."""
         self.policy.reshard()  # type: ignore[operator]  # a pass without gradients leaves the root whole
         gradients = [p.grad for p in self.named.values() if p.grad is not None]
         if not gradients:
             return 0.0
         norm = whole(nn.utils.get_total_norm(gradients))
-        if float(norm) == 0.0:
+        if float(norm) == 0.0 or not math.isfinite(float(norm)):
             self.adamw.zero_grad()
-            return 0.0
+            return float(norm)
         for parameter in self.named.values():
             if parameter.grad is None:  # a part that nothing went through fades like the others
                 parameter.grad = torch.zeros_like(parameter)

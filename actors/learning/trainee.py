@@ -34,7 +34,7 @@ from memory import checkpoints
 from protocols.cores import usable_cores
 from protocols.errors import TaskspaceError
 from protocols.learner_settings import LearnerSettings
-from protocols.records import Baseline, Update
+from protocols.records import Baseline, Sample, Update
 from protocols.seeds import seed_of
 
 # Any text does, as long as its probabilities move when the weights do.
@@ -146,7 +146,7 @@ class Trainee:
         far as this rank computes them.
 
         Raises:
-            TaskspaceError: a loss is not finite, or a GPU's memory is full.
+            TaskspaceError: a loss or the norm of its gradients is not finite, or a GPU's memory is full.
         """
         peak = self.settings.learning_rate * self.settings.decay ** (round - 1)
         rates = learning_rates(len(batches), peak, self.settings.schedule, self.settings.warmup)
@@ -169,12 +169,30 @@ class Trainee:
                     f"Loss is {loss} at step {len(losses) + 1} of version {version}; "
                     "lower learner.learning_rate."
                 )
-            norms.append(self.optimiser.step(rate))
+            norm = self.optimiser.step(rate)
+            if not math.isfinite(norm):
+                raise TaskspaceError(
+                    f"Gradient norm is {norm} at step {len(losses) + 1} of version {version}; it moved no "
+                    "weights. Lower learner.learning_rate, or look for odd log-probabilities in the answers."
+                )
+            norms.append(norm)
             losses.append(loss)
             if progress is not None:
                 progress(len(losses), len(batches), loss)
         self.version = version
         return Steps(tuple(losses), tuple(norms), tuple(rates))
+
+    def _require_known(self, samples: Sequence[Sample]) -> None:
+        """Raises:
+        TaskspaceError: a sample holds token ids that the model has no embedding for.
+        """
+        size = self.model.get_input_embeddings().num_embeddings
+        for sample in samples:
+            if (largest := max(sample.token_ids, default=0)) >= size:
+                raise TaskspaceError(
+                    f"Answer {sample.attempt_id} holds token id {largest}, but the model has {size} tokens: "
+                    "another one gave it; learn from this model's answers, or those of its tokenizer."
+                )
 
     def _parts(self, batch: Sequence[Row]) -> list[tuple[list[Row], bool]]:
         """The micro-batches that this rank computes; False for one that counts nothing."""
