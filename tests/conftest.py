@@ -15,11 +15,15 @@ os.environ.setdefault("RAY_worker_niceness", "0")
 # Hundreds of processes load the same modules: they are compiled once, wherever the variable comes from.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+import hypothesis
 import pytest
 
 
 def pytest_configure() -> None:
     sys.dont_write_bytecode = False
+    # How long a property takes is the machine's business, and what runs beside it.
+    hypothesis.settings.register_profile("here", deadline=None)
+    hypothesis.settings.load_profile("here")
     gc.disable()  # while tests are collected: millions of objects of large libraries, and hardly any garbage
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as theirs
 
@@ -47,6 +47,7 @@ numbers = st.floats(-100, 100, allow_nan=False).map(lambda x: round(x, 3))
 pairs = st.lists(st.tuples(numbers, numbers), min_size=2, max_size=20)
 
 
+@settings(deadline=None)
 @given(pairs)
 def test_errors_are_scikit_learns(pairs: list[tuple[float, float]]) -> None:
     truth, said = (np.array(column)[:, None] for column in zip(*pairs))
@@ -58,6 +59,7 @@ def test_errors_are_scikit_learns(pairs: list[tuple[float, float]]) -> None:
         assert METRICS["r2"].compute(truth, said) == pytest.approx(theirs.r2_score(truth, said), rel=1e-6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=20))
 def test_labels_are_scikit_learns(pairs: list[tuple[str, str]]) -> None:
     truth, said = zip(*pairs)
@@ -67,6 +69,7 @@ def test_labels_are_scikit_learns(pairs: list[tuple[str, str]]) -> None:
     assert METRICS["macro_f1"].compute(a, b) == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.lists(st.floats(0.01, 1), min_size=3, max_size=3)), min_size=1)
 )
@@ -89,6 +92,7 @@ def test_auc_is_the_mean_over_columns() -> None:
     assert METRICS["auc"].compute(truth[:, :1], truth[:, :1]) == 1.0
 
 
+@settings(deadline=None)
 @given(st.floats(-10, 10), st.floats(-10, 10), st.floats(-10, 10))
 def test_a_normalised_score_lies_between_worst_and_best(score: float, worst: float, best: float) -> None:
     if abs(best - worst) < 1e-6:
@@ -109,12 +113,28 @@ def test_the_scores_of_the_paper() -> None:
     assert [one["split"] for one in known.values()].count("train") == 3
 
 
-@pytest.mark.parametrize(("a", "b"), [("3", "3.0"), (" 3 ", "3"), ("-2", "-2.0"), ("x ", "x")])
+@pytest.mark.parametrize(
+    ("a", "b"), [("3", "3.0"), (" 3 ", "3"), ("+3", "3."), ("-0", "0.0"), ("-2", "-2.0"), ("x ", "x")]
+)
 def test_one_label_in_two_spellings(a: str, b: str) -> None:
     assert plain(a) == plain(b)
 
 
-@pytest.mark.parametrize(("a", "b"), [("3", "3.1"), ("a", "A"), ("nan", "0"), ("1e400", "inf!")])
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("3", "3.1"),
+        ("a", "A"),
+        ("nan", "0"),
+        ("1e400", "inf!"),
+        ("1_11_1", "11_1_1"),
+        ("007", "7"),
+        ("1e5", "100000"),
+        ("1_0", "10"),
+        ("\u0663", "3"),
+        ("0x10", "16"),
+    ],
+)
 def test_two_labels(a: str, b: str) -> None:
     assert plain(a) != plain(b)
 
@@ -148,7 +168,9 @@ def test_submissions_that_are_none(make: Make, text: str) -> None:
         ("rmse", ["1", "1e999", "3"], "not finite"),
         ("rmse", ["1", "", "3"], "not a number"),
         ("rmse", ["1", "1e300", "3"], "its score is not finite"),
-        ("rmsle", ["1", "-0.5", "3"], "0 or more"),
+        ("rmsle", ["1", "-1", "3"], "above -1"),
+        ("rmse", ["1", "1_0", "3"], "'1_0' is not a number"),
+        ("rmse", ["1", "\u0663", "3"], "is not a number"),
         ("mae", ["1", "7", "3"], "between 0 and 5"),
     ],
 )
@@ -176,6 +198,24 @@ def test_rows_and_columns_may_come_in_any_order(make: Make) -> None:
     assert grading.measure(one, "\ufeffid,y\r\n1,b\r\n2,a\r\n\r\n3,a\r\n4,c\r\n") == 1.0
 
 
+def test_the_right_submission_in_any_order_scores_whatever_ids_look_like(make: Make) -> None:
+    ids = ["1_11_1", "11_1_1", "007", "7", "1e5", "100000", "0.10", "0.1", "x"]
+    one = make(rows({"id": ids, "y": list("abcdefghi")}), kind="tabular")
+    for shift in range(len(ids)):
+        moved = ids[shift:] + ids[:shift]
+        said = [dict(zip(ids, "abcdefghi"))[text] for text in moved]
+        assert grading.measure(one, rows({"id": moved, "y": said})) == 1.0
+
+
+def test_sums_and_values_just_inside_the_limits_count(make: Make) -> None:
+    one = make(rows({"id": [1], "a": [1], "b": [0]}), metric="log_loss", targets=["a", "b"], worst=1, best=0)
+    assert grading.measure(one, rows({"id": [1], "a": [0.9], "b": [0.100009]})) == pytest.approx(
+        0.10536, abs=1e-4
+    )
+    other = make(rows({"id": [1, 2], "y": [1, 2]}), "other", metric="rmsle", worst=9, best=0)
+    assert grading.measure(other, rows({"id": [1, 2], "y": [-0.5, 2]})) > 0
+
+
 def test_ids_may_be_texts_that_repeat(make: Make) -> None:
     answers = 'Usage,Comment,Insult\nx,"a, ""b""\nc",1\nx,same,0\nx,same,0\n'
     one = make(answers, metric="auc", id="Comment", targets=["Insult"])
@@ -201,6 +241,16 @@ WRONG: dict[str, tuple[str | None, dict, str]] = {
     "a column that is not there": (ANSWERS, {"targets": ["z"]}, "column 'z' is missing"),
     "texts where numbers belong": (ANSWERS, {"metric": "rmse", "worst": 1, "best": 0}, "metric rmse fails"),
     "one class for AUC": (rows({"id": [1, 2], "y": [1, 1]}), {"metric": "auc"}, "metric auc fails on"),
+    "a range for labels": (ANSWERS, {"within": [0, 1]}, "within: only for metrics of numbers"),
+    "labels to skip": (ANSWERS, {"skip": -1}, "skip: only for metrics of numbers"),
+    "no range of values": (
+        rows({"id": [1, 2], "y": [0.5, 1]}),
+        {"metric": "rmse", "worst": 1, "best": 0, "within": [1, 1]},
+        "within: 1 is not below 1",
+    ),
+    "only a header": ("id,y\n", {"kind": "x"}, "there is a header, and no row"),
+    "ids that are one": ("id,y\n3,a\n3.0,b\n", {"kind": "x"}, "the ids '3' and '3.0' are one"),
+    "an id with two answers": ("id,y\nx,a\nx,b\n", {"kind": "x"}, "the ids 'x' and 'x' are one"),
     "no classes for log loss": (
         rows({"id": [1, 2], "y": [0.5, 1]}),
         {"metric": "log_loss", "worst": 1, "best": 0},

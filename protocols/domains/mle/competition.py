@@ -90,6 +90,7 @@ class Competition:
         wanted = self.definition
         try:
             columns = read_columns(path.read_text(encoding="utf-8"), [wanted.id, *wanted.targets])
+            _require_one_answer(columns)
             ids, truth = aligned(columns, METRICS[wanted.metric].values)
             METRICS[wanted.metric].compute(*without(truth, truth, wanted.skip))
         except (Unusable, ValueError, ArithmeticError, OSError, csv.Error) as error:
@@ -109,6 +110,19 @@ class Competition:
             f"competition {self.name}: no answers in {private} (looked for {' and '.join(names)}); "
             f"prepare it again, or name the file in {DEFINITION}"
         )
+
+
+def _require_one_answer(columns: list[list[str]]) -> None:
+    """Raises:
+    ValueError: there are no rows, or two of them cannot be told apart though their answers differ.
+    """
+    if not columns[0]:
+        raise ValueError("there is a header, and no row")
+    known: dict[str, tuple[str, ...]] = {}
+    for text, *answer in zip(*columns):
+        first = known.setdefault(plain(text), (text, *answer))
+        if first[1:] != tuple(answer) or first[0].strip() != text.strip():
+            raise ValueError(f"the ids {first[0][:40]!r} and {text[:40]!r} are one, and their answers two")
 
 
 def without(truth: Table, said: Table, skip: float | None) -> tuple[Table, Table]:
@@ -210,6 +224,13 @@ def _definition(here: Path) -> Definition:
         raise ArtefactError(f"{path}: {where}: {first['msg']}; correct it") from None
     if made.metric not in METRICS:
         raise ArtefactError(f"{path}: metric {made.metric!r} is unknown; choose {', '.join(METRICS)}")
+    for name in ("within", "skip"):
+        if getattr(made, name) is not None and METRICS[made.metric].values == "labels":
+            raise ArtefactError(
+                f"{path}: {name}: only for metrics of numbers, and {made.metric} is one of labels"
+            )
+    if made.within is not None and not made.within[0] < made.within[1]:
+        raise ArtefactError(f"{path}: within: {made.within[0]:g} is not below {made.within[1]:g}; correct it")
     rising = METRICS[made.metric].better == "higher"
     if made.best == made.worst or (made.best > made.worst) is not rising:
         raise ArtefactError(

@@ -3,13 +3,16 @@
 Several target columns give the mean over columns, except for `log_loss`, where the columns are the classes.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 Table = Any  # (rows, targets): floats, or strings for labels
-SUM_TOLERANCE = 1e-6  # of a row of probabilities, as MLE-bench's graders have it
+SUM_TOLERANCE = 1e-5  # of a row of probabilities, as MLE-bench's graders have it
+_WHOLE = re.compile(r"([+-]?)(0|[1-9][0-9]*)(?:\.0*)?")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?(?:nan|inf|infinity)")
 
 
 class Unusable(Exception):
@@ -54,8 +57,8 @@ def _rmse(truth: Any, said: Any) -> float:
 def _rmsle(truth: Any, said: Any) -> float:
     if (truth <= -1).any():
         raise ValueError("its answers have values of -1 or less")
-    if (said < 0).any():
-        raise Unusable("values have to be 0 or more")
+    if (said <= -1).any():
+        raise Unusable("values have to be above -1")
     return _rmse(np.log1p(truth), np.log1p(said))
 
 
@@ -121,17 +124,17 @@ def _number(text: str) -> float:
     lowered = text.strip().lower()
     if lowered in ("true", "false"):
         return float(lowered == "true")
-    try:
-        return float(lowered)
-    except ValueError:
-        raise ValueError(f"{text[:40]!r} is not a number") from None
+    if not _DECIMAL.fullmatch(lowered):  # float() reads 1_0, and digits of other scripts
+        raise ValueError(f"{text[:40]!r} is not a number")
+    return float(lowered)
 
 
 def plain(text: str) -> str:
-    """A label or id in one spelling: 3.0 is 3."""
+    """A label or an id in one spelling: a whole number that was written as a float, 3.0, is 3. All else is
+    text: 007, 1e5 and 1_0 are no other spellings of 7, 100000 and 10."""
     text = text.strip()
-    try:
-        value = float(text)
-    except ValueError:
+    whole = _WHOLE.fullmatch(text)
+    if whole is None:
         return text
-    return str(int(value)) if value.is_integer() and abs(value) < 2**53 else text
+    sign, digits = whole.groups()
+    return f"-{digits}" if sign == "-" and digits != "0" else digits
