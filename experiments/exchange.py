@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments import config
+from experiments.outputs import writing
 from memory.building import building
 from memory.reader import RunReader
-from protocols.errors import SettingError, StoreError
+from protocols.errors import SettingError
 
 
 def to_parquet(run: Path, out: Path) -> dict[str, Any]:
@@ -41,22 +42,12 @@ def to_lines(run: Path, out: Path) -> dict[str, Any]:
     from memory.lines import lines
     from memory.reading import ReadOnly
 
-    if out.is_dir():
-        raise StoreError(f"--jsonl {out}: is a folder; give a file, e.g. {out / 'episodes.jsonl'}")
-    part = out.with_name(f".unfinished-{out.name}")
     count = 0
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with ReadOnly(run) as reader, part.open("w", encoding="utf-8") as file:
-            reader.rows("BEGIN")  # one state for all lines
-            for line in lines(reader):
-                file.write(to_json(line) + "\n")
-                count += 1
-        part.replace(out)
-    except OSError as error:
-        raise StoreError(f"--jsonl {out}: {error.strerror}; choose another file") from None
-    finally:
-        part.unlink(missing_ok=True)
+    with ReadOnly(run) as reader, writing(out, "--jsonl") as file:
+        reader.rows("BEGIN")  # one state for all lines
+        for line in lines(reader):
+            file.write(to_json(line) + "\n")
+            count += 1
     return {"jsonl": str(out), "rows": {"episodes": count}}
 
 

@@ -12,7 +12,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -20,6 +20,7 @@ import msgspec
 
 from actors.sandbox.pool import SandboxPool
 from experiments import config
+from experiments.outputs import is_stdout
 from experiments.progress import counting
 from protocols import jsonlines
 from protocols.domain import Domain, make_domain
@@ -101,7 +102,7 @@ def grade(
     rewards: list[float] = []
     with (
         SandboxPool(settings.sandbox) as pool,
-        _open(out_path, "w") if out_path is not None else nullcontext(out) as file,
+        _verdicts(out_path, out) as file,
     ):
         for batch in _batches(_answers(answers_path, tasks, broken)):
             for answer, (verdict, besides) in zip(batch, tasks.judge(batch, pool)):
@@ -225,6 +226,13 @@ def _lines(path: Path, broken: list[Broken]) -> Iterator[tuple[int, dict[str, An
     return jsonlines.objects(
         path, lambda number, problem: broken.append(Broken(file=str(path), line=number, problem=problem))
     )
+
+
+def _verdicts(path: Path | None, out: TextIO | None) -> AbstractContextManager[Any]:
+    """Where they go, one by one: what has been judged stays there, whatever happens next."""
+    if path is None:
+        return nullcontext(out)
+    return nullcontext(sys.stdout) if is_stdout(path) else _open(path, "w")
 
 
 def _open(path: Path, mode: str) -> Any:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from experiments.outputs import writing
 from experiments.reports import caveats, comparison, html, latex, learning, markdown
 from experiments.reports.document import Report
 from experiments.reports.reading import EPISODES, RunData, read
@@ -71,15 +72,11 @@ def write(report: Report, path: Path, kind: str = "html") -> Path:
     """Write it in one step: readers never see half a file. Folders above it are made.
 
     Raises:
-        SettingError: the path is a folder.
+        SettingError: the path is a folder, or cannot be written.
     """
-    if path.is_dir():
-        raise SettingError(f"report {path}: is a folder; name a file, e.g. {path / 'report.html'}")
     text = RENDERERS[kind](report)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(text, encoding="utf-8", errors="backslashreplace")
-    draft.replace(path)
+    with writing(path, "report") as file:
+        file.write(text)
     return path
 
 

@@ -18,9 +18,10 @@ import msgspec
 
 from actors.sandbox.pool import SandboxPool
 from experiments import config
+from experiments.outputs import writing
 from experiments.progress import counting
 from protocols.domains.zwc.authors import equality, files, grading, script
-from protocols.errors import SandboxError, SettingError
+from protocols.errors import SandboxError
 from protocols.records import Outcome, Record
 from protocols.settings import RunSettings
 
@@ -169,8 +170,5 @@ def _plain(path: Path, documentation: files.Documentation, checked: Sequence[Che
 
 def _write(out: Path, checked: Sequence[Checked]) -> None:
     lines = [{"task_id": id, "marks": marks} for one in checked for id, marks in one.marks.items()]
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    except OSError as error:
-        raise SettingError(f"--out {out}: {error.strerror}; choose another file") from None
+    with writing(out, "--out") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)

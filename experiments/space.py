@@ -13,6 +13,7 @@ from typing import Any
 
 import networkx as nx
 
+from experiments.outputs import writing_bytes
 from experiments.tables import table
 from memory import space_graphml, space_positions, space_questions
 from memory.layout import Position
@@ -146,15 +147,17 @@ def export(space: TaskSpace, path: Path) -> None:
     In GraphML an attribute that is None is left out.
 
     Raises:
-        SettingError: the file's ending is none of `EXPORTS`.
+        SettingError: the file's ending is none of `EXPORTS`, or it cannot be written.
     """
     if path.suffix not in EXPORTS:
         raise SettingError(f"--export {path}: the ending says how; write {' or '.join(EXPORTS)}")
     if path.suffix == ".graphml":
-        path.write_bytes(space_graphml.graphml(space))
+        text = space_graphml.graphml(space)
     else:
         made = nx.node_link_data(space_graphml.with_places(space), edges="edges")
-        path.write_text(json.dumps(made), encoding="utf-8")
+        text = json.dumps(made).encode()
+    with writing_bytes(path, "--export") as file:
+        file.write(text)
 
 
 def text(told: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from experiments import config, preflight
+from experiments.outputs import writing
 from protocols.domain import make_domain
 from protocols.errors import SettingError
 from protocols.records import Book, Split
@@ -46,14 +47,10 @@ def export(
     if out is None:
         return sum(1 for row in rows if print(json.dumps(row, ensure_ascii=False), flush=False) is None)
     count = 0
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with out.open("w", encoding="utf-8") as file:
-            for row in rows:
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                count += 1
-    except OSError as error:
-        raise SettingError(f"--out {out}: {error.strerror}; choose another file") from None
+    with writing(out, "--out") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
     return count
 
 

@@ -7,10 +7,12 @@ Nodes have `kind` (one of `KINDS`), `layer` (its place in them) and `label`; edg
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import networkx as nx
 
 from experiments import why
+from experiments.outputs import writing_bytes
 from experiments.why import OfFunction, Told, updates_of
 from memory.causes import Asked, Caused, Decided, Learned, OfTask
 from memory.held_out import Measured
@@ -107,16 +109,14 @@ def write(told: Told, path: Path) -> None:
         SettingError: the ending is another one, or the file cannot be written.
     """
     require_ending(path)
-    try:
+    with writing_bytes(path, "--picture") as file:
         if path.suffix == ".graphml":
-            nx.write_graphml(graph(told), path)
+            nx.write_graphml(graph(told), file)
         else:
-            _draw(graph(told, why.SHOWN), path)
-    except OSError as error:
-        raise SettingError(f"--picture {path}: {error.strerror}; choose another file") from None
+            _draw(graph(told, why.SHOWN), file, path.suffix.removeprefix("."))
 
 
-def _draw(made: nx.DiGraph, path: Path) -> None:
+def _draw(made: nx.DiGraph, file: BinaryIO, ending: str) -> None:
     import matplotlib
 
     matplotlib.use("Agg")  # no display is needed, or there
@@ -151,5 +151,7 @@ def _draw(made: nx.DiGraph, path: Path) -> None:
     axes.set_xlim(-0.6, len(KINDS) - 0.4)
     axes.set_ylim(-tallest - 0.2, 0.9)
     axes.axis("off")
-    figure.savefig(path, bbox_inches="tight", metadata={"Date": None} if path.suffix == ".svg" else None)
+    figure.savefig(
+        file, format=ending, bbox_inches="tight", metadata={"Date": None} if ending == "svg" else None
+    )
     pyplot.close(figure)

@@ -31,10 +31,11 @@ def tasks(
       taskspace tasks zwc --split train --kind multi --set zwc.functions=40
     """
     from experiments import tasks_export
+    from experiments.outputs import say
 
     count = tasks_export.export(domain, split, kind, limit, out, seed, list(set_ or []))
     if out is not None:
-        print(f"{count} tasks written to {out}")
+        say(f"{count} tasks written to {out}", out)
 
 
 def grade(

@@ -51,6 +51,7 @@ def export(
     """
     from experiments import exchange
     from experiments import export as exporting
+    from experiments.outputs import say
     from experiments.runs import find
     from protocols.errors import SettingError
 
@@ -76,9 +77,9 @@ def export(
         if out is not None:
             told.append(write(find(run, runs), out))
             if not as_json:
-                print(exchange.text(told[-1]))
+                say(exchange.text(told[-1]), out)
     if as_json:
-        print(json.dumps({"run": str(run), "written": told}))
+        say(json.dumps({"run": str(run), "written": told}), jsonl)
 
 
 def import_(

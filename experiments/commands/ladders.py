@@ -56,6 +56,7 @@ def ladder(
       taskspace ladder exit --domain math --seeds 1,2,3 --out results
     """
     from experiments.ladders import internalise
+    from experiments.outputs import is_stdout
     from protocols.errors import SettingError
 
     try:
@@ -73,7 +74,8 @@ def ladder(
     table = internalise.table(played)
     if out is not None:
         write(out, table)
-    print(table)
+    if out is None or not is_stdout(out):
+        print(table)
 
 
 def _sebench(
@@ -144,9 +146,7 @@ def _names(text: str) -> list[str]:
 
 
 def write(path: Path, text: str) -> None:
-    from protocols.errors import SettingError
+    from experiments.outputs import writing
 
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise SettingError(f"--out {path}: {error.strerror}; choose another file") from None
+    with writing(path, "--out") as file:
+        file.write(text + "\n")

@@ -45,6 +45,7 @@ def relearn(
     from experiments import runs as launch
     from experiments.commands.ladders import write
     from experiments.ladders import counterfactual
+    from experiments.outputs import is_stdout
 
     source = launch.find(run, runs)
     recipes: list[str | None] = [*recipe] if recipe else [None]
@@ -58,5 +59,5 @@ def relearn(
     if as_json:
         told = {"source": first, "runs": found, "summary": counterfactual.summaries(found)}
         print(json.dumps(msgspec.to_builtins(told)))
-    else:
+    elif out is None or not is_stdout(out):
         print(table)

@@ -34,6 +34,7 @@ def report(
       taskspace report quickstart-1 --out first-run.html --markdown first-run.md --latex first-run.tex
     """
     from experiments import report as reporting
+    from experiments.outputs import say
     from experiments.runs import find
     from protocols.errors import SettingError
 
@@ -48,9 +49,9 @@ def report(
         reporting.write(made, path, kind)
     if as_json:
         named = {"html": "report", "markdown": "markdown", "latex": "latex"}
-        print(json.dumps({named[kind]: str(path) for kind, path in paths.items()}))
+        say(json.dumps({named[kind]: str(path) for kind, path in paths.items()}), *paths.values())
     else:
-        print("\n".join(str(path) for path in paths.values()))
+        say("\n".join(str(path) for path in paths.values()), *paths.values())
 
 
 def track(

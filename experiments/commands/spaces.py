@@ -46,6 +46,7 @@ def space(
       taskspace space quickstart-1 --export space.graphml
     """
     from experiments import space as asking
+    from experiments.outputs import say
     from experiments.runs import find
     from memory.reader import RunReader
     from protocols.errors import SettingError
@@ -64,7 +65,7 @@ def space(
         if export is not None:
             asking.placed(found, folder)
             asking.export(found, export)
-            print(export)
+            say(str(export), export)
             return
         told: Any
         if lineage is not None:
