@@ -96,10 +96,12 @@ def _short(line: str) -> str:
 
 def require_ending(path: Path) -> None:
     """Raises:
-    SettingError: it is none of `ENDINGS`.
+    SettingError: it is none of `ENDINGS`, or its folder is not there.
     """
     if path.suffix not in ENDINGS:
         raise SettingError(f"--picture {path}: the ending says how; write one of {', '.join(ENDINGS)}")
+    if not path.parent.is_dir():
+        raise SettingError(f"--picture {path}: there is no folder {path.parent}; make it, or name another file")
 
 
 def write(told: Told, path: Path) -> None:
