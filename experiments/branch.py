@@ -15,7 +15,7 @@ from typing import Any
 
 from experiments import config
 from experiments.rounds import settings_of
-from experiments.runs import Prepared, require_lasting
+from experiments.runs import Prepared, require_lasting, require_name
 from memory import branching, checkpoints, frozen
 from memory.branches import checksum_until, origin_of
 from memory.buffer import StartBuffer
@@ -209,6 +209,7 @@ def _folder(source: Path, at: int, runs_dir: Path, name: str | None) -> Path:
         name, number = stem, 2
         while (runs_dir / name).exists():
             name, number = f"{stem}-{number}", number + 1
+    require_name(name)
     run_dir = runs_dir / name
     require_lasting(run_dir)
     if run_dir.exists():

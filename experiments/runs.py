@@ -64,7 +64,7 @@ def prepare(preset: str, overrides: list[str], runs_dir: Path, name: str | None)
     """Settings and a folder name for a new run. Nothing is written yet.
 
     Raises:
-        SettingError: bad settings, or a run of that name is there.
+        SettingError: bad settings, no name of a folder, or a run of that name is there.
     """
     settings = preflight.with_files(config.load(preset, overrides))
     if name is None:
@@ -72,6 +72,7 @@ def prepare(preset: str, overrides: list[str], runs_dir: Path, name: str | None)
         while (runs_dir / f"{settings.preset}-{number}").exists():
             number += 1
         name = f"{settings.preset}-{number}"
+    require_name(name)
     run_dir = runs_dir / name
     require_lasting(run_dir)
     if (run_dir / "run.db").exists():
@@ -80,6 +81,16 @@ def prepare(preset: str, overrides: list[str], runs_dir: Path, name: str | None)
             f"or go on with it: taskspace run --resume {run_dir}"
         )
     return Prepared(settings, run_dir, resumed=False)
+
+
+def require_name(name: str) -> None:
+    """Raises:
+    SettingError: it is not the name of one folder: empty, with a slash or a control character, or dots.
+    """
+    if not name.strip() or name in (".", "..") or "/" in name or not name.isprintable():
+        raise SettingError(
+            f"--name {name!r}: not the name of a folder; give a word, and the folder above it with --runs"
+        )
 
 
 def require_lasting(run_dir: Path) -> None:

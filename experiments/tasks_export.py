@@ -60,19 +60,20 @@ def lines(settings: RunSettings, split: str, kind: str, limit: int | None) -> It
 
     if split not in list(Split):
         raise SettingError(f"--split {split}: unknown; choose one of {', '.join(Split)}")
-    if kind not in ("single", "multi", "all"):
-        raise SettingError(f"--kind {kind}: unknown; choose one of single, multi, all")
     domain: Any = make_domain(settings)
+    if kind not in ("all", *domain.kinds):
+        raise SettingError(f"--kind {kind}: unknown; choose one of {', '.join([*domain.kinds, 'all'])}")
+    documentation = getattr(domain, "documentation", {})  # of worlds that have any
     for notice in domain.notices:
         print(notice, file=sys.stderr)
     for task in domain.tasks(Split(split), kind, limit):
-        prompt = domain.prompt(task, start_of(task, Book.CLOSED), Book.CLOSED)
+        prompt = domain.session(task, start_of(task, Book.CLOSED), Book.CLOSED).prompt()
         yield {
             "id": task.id,
             "prompt": prompt.messages[-1].content,
             "entry_point": task.payload.get("entry_point"),
             "functions": list(task.topics),
-            "documentation": {topic: domain.documentation[topic] for topic in task.topics},
+            "documentation": {t: documentation[t] for t in task.topics if t in documentation},
             "task": msgspec.to_builtins(task),
             "package": settings.zwc.model_dump(mode="json"),
         }

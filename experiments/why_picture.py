@@ -101,7 +101,9 @@ def require_ending(path: Path) -> None:
     if path.suffix not in ENDINGS:
         raise SettingError(f"--picture {path}: the ending says how; write one of {', '.join(ENDINGS)}")
     if not path.parent.is_dir():
-        raise SettingError(f"--picture {path}: there is no folder {path.parent}; make it, or name another file")
+        raise SettingError(
+            f"--picture {path}: there is no folder {path.parent}; make it, or name another file"
+        )
 
 
 def write(told: Told, path: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import ROOT, environment, taskspace
+from command import ROOT, environment, refused, taskspace
 
 from experiments import cli
 
@@ -122,3 +122,18 @@ def test_make_targets_exist() -> None:
     text = (ROOT / "Makefile").read_text()
     for target in ("quickstart", "test", "lint", "ui", "bench"):
         assert f"\n{target}:" in text
+
+
+@pytest.mark.parametrize("domain", ["math", "tools", "mle"])
+def test_tasks_of_every_domain_are_written(domain: str, tmp_path: Path) -> None:
+    done = taskspace("tasks", domain, "--split", "train", "--limit", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) == 2 and all(line["prompt"] and line["task"]["domain"] == domain for line in lines)
+
+
+@pytest.mark.parametrize("name", ["", " ", ".", "..", "../up", "a/b", "/tmp/a", "a\nb"])
+def test_a_name_is_that_of_one_folder(name: str, tmp_path: Path) -> None:
+    line = refused("run", "smoke", "--name", name, cwd=tmp_path)
+    assert f"--name {name!r}: not the name of a folder" in line
+    assert list(tmp_path.iterdir()) == []
