@@ -146,9 +146,20 @@ def test_truth_is_read_as_it_was_printed() -> None:
     assert truth.read("{'a': array([1.5])}") == {"a": [1.5]}
     assert truth.read("['a b' 'c']") == ["a b", "c"]
     assert truth.read("[1.+2.j 3.-1.j]") == [1 + 2j, 3 - 1j]
+    assert truth.read("[1. -0.j 2.5-0.j]") == [1, 2.5] and truth.read("[[ 1. +2.j  -3.5-1.j]]") == [
+        [1 + 2j, -3.5 - 1j]
+    ]
+    assert truth.read("[nan +0.j  1. +0.j]")[1] == 1 and truth.read("[1 -2]") == [1, -2]
     assert truth.read("plain words") == "plain words"
     assert truth.read("True") is True
-    for text in ("[1 2 ... 9]", "<object at 0x7f>", "", "  ", "[1, 2"):
+    for text in (
+        "EighResult(eigenvalues=array([1, ..., 2]))",
+        "[1 2 ... 9]",
+        "<object at 0x7f>",
+        "",
+        "  ",
+        "[1, 2",
+    ):
         assert not truth.readable(text)
     for text in ("words", "nan", "[]", "{'a': 1}", "None"):
         assert truth.readable(text)
@@ -170,3 +181,27 @@ def test_nothing_is_executed(text: str) -> None:
     with pytest.raises(ValueError):
         literal.evaluate(text)
     assert isinstance(parse(text), str)
+
+
+@given(
+    st.lists(st.tuples(st.integers(-40, 40), st.integers(-40, 40)), min_size=1, max_size=6),
+    st.sampled_from([1, 2, 4, 8]),
+)
+@settings(deadline=None)
+def test_complex_numbers_are_read_however_columns_are_filled(
+    parts: list[tuple[int, int]], divisor: int
+) -> None:
+    array = np.array([complex(a / divisor, b / 2) for a, b in parts])
+    assert truth.read(str(array)) == array.tolist() == truth.read(repr(array))
+    assert truth.read(str(array.reshape(1, -1))) == [array.tolist()]
+
+
+@pytest.mark.parametrize("function", ["eig", "eigh", "qr", "svd", "slogdet"])
+def test_named_tuples_are_the_values_in_them(function: str) -> None:
+    from protocols.domains.zwc.grading import equal as strictly
+    from protocols.domains.zwc.plain import to_plain
+
+    result = getattr(np.linalg, function)(np.array([[2.0, 1.0], [1.0, 3.0]]))
+    assert truth.readable(str(result))
+    given_ = [to_plain(part) for part in result]
+    assert strictly(truth.read(str(result)), given_, truth.PRINTED_RELATIVE, truth.PRINTED_ABSOLUTE)

@@ -164,3 +164,25 @@ def test_rows_that_do_not_are_counted_and_marked(tmp_path: Path) -> None:
 def test_a_row_file_that_is_missing_is_one_line(tmp_path: Path) -> None:
     line = refused("rows", "missing.jsonl", "--documentation", API_DOC, cwd=tmp_path)
     assert "missing.jsonl: cannot be read" in line
+
+
+def test_an_example_that_is_filled_with_null_shows_its_own_input(tmp_path: Path) -> None:
+    first, second, *_ = raw("train")
+    everything = dict.fromkeys([*first["example"], *second["example"]])
+    path = tmp_path / "rows.jsonl"
+    lines = [
+        {**first, "example": everything | first["example"]},
+        {**second, "example": everything | second["example"]},
+        {**second, "query": "another", "example": everything},
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    read = files.read_rows(path, documentation())
+    plain = files.read_rows(_written(tmp_path, [first, second]), documentation())
+    assert [row.example for row in read.rows[:2]] == [row.example for row in plain.rows]
+    assert [row.marks for row in read.rows] == [(), (), ("example",)] and "None" not in read.rows[1].example
+
+
+def _written(folder: Path, rows: list[dict]) -> Path:
+    path = folder / "plain.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path

@@ -13,7 +13,8 @@ Does not cover: whether a row's reference reproduces its truth (`experiments.row
 import ast
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -38,6 +39,7 @@ ISSUES = {
     "unknown_function": "a selected function is not in the documentation: the open book lacks it",
     "not_valid": "the row says of itself that it is not valid",
     "counts": "there are more or fewer true outputs than test cases",
+    "example": "there is no example of an input and its output; the prompt shows none",
     "unreadable_truth": "a true output is no value that the strict grader can read",
     "reference": "its own reference program does not reproduce its truth",
 }
@@ -213,6 +215,8 @@ def read_rows(path: Path, documentation: Documentation) -> Rows:
             note(number, "selected_functions", "unknown_function", problem)
         if data.get("is_valid", True) is not True:
             note(number, "is_valid", "not_valid", f"it is {data['is_valid']!r:.40}")
+        if row.example == "{}":
+            note(number, "example", "example", "every output of it is null, or there is none")
         if len(row.truth) != len(row.cases):
             problem = f"{len(row.truth)} outputs for {len(row.cases)} cases"
             note(number, "right_exe_result", "counts", problem)
@@ -248,12 +252,17 @@ def _row(id: str, data: dict[str, Any]) -> Row:
         stub=stub,
         name=name,
         parameters=parameters,
-        example=str({key: str(value) for key, value in [*example.items()][:1]}),
+        # A table, as `datasets` makes one of the rows, has all rows' inputs as columns, filled with null.
+        example=str({k: str(v) for k, v in islice(_filled(example), 1)}),
         cases=tuple((case["input"], str(case.get("output", ""))) for case in cases),
         truth=tuple(_text(data, "right_exe_result").split("#")),
         functions=(),
         reference=_reference(data.get("example_output")),
     )
+
+
+def _filled(example: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((given, output) for given, output in example.items() if output is not None)
 
 
 def _signature(stub: str) -> tuple[str, tuple[str, ...]]:

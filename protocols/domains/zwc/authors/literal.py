@@ -2,8 +2,8 @@
 
 Names: True, False, None, Ellipsis; with `arrays` also `nan` and `inf`. Calls: NumPy's scalar types
 (`np.float64(0.5)`), `float`, `complex`, `range`, `set`, `frozenset`, `bytearray`, `slice`; with `arrays` also
-`array(...)` and `ZWCArray(...)`, which give what is inside. Arithmetic between numbers (a printed fraction is
-`1/2`), comparisons, indexing.
+`array(...)` and `ZWCArray(...)`, which give what is inside, and named tuples. Arithmetic between numbers (a
+printed fraction is `1/2`), comparisons, indexing.
 """
 
 import ast
@@ -89,6 +89,8 @@ def _value(node: ast.expr, arrays: bool) -> Any:
             return _scalar(name)
         case ast.Call(ast.Name(name), [part, *_]) if arrays and name in ("array", "ZWCArray"):
             return of(part)
+        case ast.Call(ast.Name(name), [], [_, *_] as fields) if arrays and name[0].isupper():
+            return tuple(of(_named(field)) for field in fields)  # `EighResult(eigenvalues=array(...), ...)`
         case ast.Call(function, parts, []):
             return _function(function)(*(of(part) for part in parts))
     raise ValueError(f"{type(node).__name__} is no literal")
@@ -98,6 +100,12 @@ def _there(key: ast.expr | None) -> ast.expr:
     if key is None:
         raise ValueError("** is no literal")
     return key
+
+
+def _named(field: ast.keyword) -> ast.expr:
+    if field.arg is None:
+        raise ValueError("** is no literal")
+    return field.value
 
 
 def _arithmetic(symbol: ast.operator, left: Any, right: Any) -> Any:

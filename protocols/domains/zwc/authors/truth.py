@@ -18,7 +18,9 @@ from protocols.domains.zwc.plain import to_plain
 PRINTED_RELATIVE = 1e-6
 PRINTED_ABSOLUTE = 1e-8
 
-_DISPLAYS = ("[", "(", "{", "<", "array(", "ZWCArray(")
+_DISPLAYS = re.compile(r"[\[({<]|array\(|ZWCArray\(|[A-Z]\w*\(\w+=")
+#: Between the parts of a complex number, where NumPy fills columns up: `[1. -0.j 2.5-0.j]`.
+_PADDED = re.compile(r"(\d\.?|\.\d+|nan|inf)\s+([+-][^\s\[\],]*j)")
 _TOKEN = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s\[\],]+|[\[\],]")
 
 
@@ -34,7 +36,7 @@ def read(text: str) -> Any:
 def readable(text: str) -> bool:
     """Whether a text is a value, or at least no broken display of one: not empty, not shortened."""
     text = text.strip()
-    return bool(text) and (read(text) != text or not text.startswith(_DISPLAYS))
+    return bool(text) and (read(text) != text or not _DISPLAYS.match(text))
 
 
 def _plain(value: Any) -> Any:
@@ -50,7 +52,7 @@ def _with_commas(text: str) -> str:
     if not text.startswith("[") or "(" in text:  # with brackets of both kinds it was Python that printed
         return text
     parts: list[str] = []
-    for token in _TOKEN.findall(text):
+    for token in _TOKEN.findall(_PADDED.sub(r"\1\2", text)):
         if parts and token not in ("]", ",") and parts[-1] not in ("[", ","):
             parts.append(",")
         parts.append(token)
