@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,15 @@ def test_every_setting_in_the_docs_is_there() -> None:
     for path in [README, *DOCS]:
         for key in re.findall(r"--set ([a-z_.]+)=", path.read_text(encoding="utf-8")):
             assert key in known, f"{path.name}: --set {key}"
+
+
+def test_an_installed_package_holds_all_of_its_files() -> None:
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    for package in ("actors", "protocols", "memory", "ui", "experiments"):
+        folder = ROOT / package
+        held = {path for pattern in about.get(package, []) for path in folder.glob(pattern)}
+        files = {path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+        assert files <= held, f"{package}: not in pyproject.toml's package-data: {sorted(files - held)}"
 
 
 def test_the_first_screen_has_exactly_the_two_commands() -> None:

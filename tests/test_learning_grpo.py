@@ -118,6 +118,18 @@ def test_answers_without_an_advantage_are_measured_only(model: Path, tmp_path: P
         assert metrics[name] == pytest.approx(learned[2][name], rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("switch", "moves"), [({}, True), ({"engine_cap": 2.0}, True), ({"engine_band": 2.0}, False)]
+)
+def test_what_the_learner_would_hardly_say_is_weighed_or_left_out(
+    model: Path, tmp_path: Path, switch: dict[str, float], moves: bool
+) -> None:
+    """Log-probabilities of -1 where a tiny random model has about -6 are far outside of a band of 2."""
+    learner = learner_of(model, tmp_path, grpo=switch)
+    update = learner.learn(samples_of(model), 1, 1, "closed-rl")
+    assert (update.grad_norms[0] > 0) is moves
+
+
 def test_mini_batches_keep_groups_whole(model: Path, tmp_path: Path) -> None:
     learner = learner_of(model, tmp_path, epochs=2, grpo={"mini_batches": 2})
     batches = learner._mini_batches([learner._trajectory(s) for s in samples_of(model)], 1)

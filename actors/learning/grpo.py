@@ -303,6 +303,8 @@ class GrpoLearner(Trainee):
         objective = found.objective
         if switches.engine_cap is not None:
             objective = objective * policy_losses.truncated_weights(old, engine, switches.engine_cap)
+        elif switches.engine_band is not None:
+            objective = objective * policy_losses.banded_weights(old, engine, switches.engine_band)
         kl = None
         if references is not None:
             kl = policy_losses.kl_estimate(logprobs, laid_out(references, part), switches.kl_estimate)
