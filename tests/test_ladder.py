@@ -25,6 +25,14 @@ def test_every_run_has_a_row_and_every_recipe_its_mean_beside_the_published_numb
     assert "| open-sft | 0.000 | 0.000 to 0.000 | 0.000 |" in text
 
 
+def test_runs_that_measured_nothing_have_a_row_without_numbers():
+    unmeasured = {**run("closed-sft", 2, None), "closed_book_before": None}
+    del unmeasured["open_book_before"]
+    text = table([run("closed-sft", 1, 0.8), unmeasured])
+    assert "| closed-sft | 2 | - | - | - |" in text and "| closed-sft | 0.800 | 0.800 to 0.800 |" in text
+    assert "| closed-sft | - | - to - | 0.396 |" in table([unmeasured])
+
+
 @settings(deadline=None, max_examples=20)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
 def test_the_interval_holds_the_mean_and_stays_within_the_values(values):

@@ -59,7 +59,7 @@ def table(summaries: Sequence[dict[str, Any]]) -> str:
         cells = [
             s["recipe"],
             s["seed"],
-            *(share(s[k]) for k in ("closed_book_before", "closed_book_after", "open_book_before")),
+            *(share(s.get(k)) for k in ("closed_book_before", "closed_book_after", "open_book_before")),
             s["proposals"],
             s["proposed_tasks"],
             f"{noise['wrong']} of {noise['known']}",
@@ -73,9 +73,10 @@ def table(summaries: Sequence[dict[str, Any]]) -> str:
     lines += ["", "| recipe | closed book after, mean | 95 % interval over seeds | SE-Bench, Qwen3-8B |"]
     lines.append("|---|---|---|---|")
     for name in dict.fromkeys(s["recipe"] for s in summaries):
-        values = [s["closed_book_after"] for s in summaries if s["recipe"] == name]
-        low, high = bootstrap(values)
-        mean = sum(values) / len(values)
+        told = [s.get("closed_book_after") for s in summaries if s["recipe"] == name]
+        values = [value for value in told if value is not None]  # a run may have measured nothing
+        low, high = bootstrap(values) if values else (None, None)
+        mean = sum(values) / len(values) if values else None
         lines.append(
             f"| {name} | {share(mean)} | {share(low)} to {share(high)} | {share(PUBLISHED.get(name))} |"
         )
