@@ -68,6 +68,10 @@ for name, command in COMMANDS.items():
     app.command(name)(command)
 
 
+#: What a program comes to that SIGPIPE ended; 1 would say that something is broken.
+READER_GONE = 141
+
+
 @app.callback()
 def settings_of_all(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
@@ -90,7 +94,7 @@ def main() -> None:
         app(prog_name="taskspace")
     except BrokenPipeError:  # the reader of our output has gone, e.g. `taskspace tasks zwc | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(READER_GONE)
     except (TaskspaceError, OSError) as error:  # OSError: a disk that is full, a folder not ours to write
         if os.environ.get("TASKSPACE_DEBUG", "") not in ("", "0"):
             raise

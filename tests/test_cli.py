@@ -65,6 +65,18 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["id"]
 
 
+def test_a_reader_that_leaves_is_not_taken_for_damage(tmp_path: Path) -> None:
+    from small_stores import a_run
+
+    a_run(tmp_path / "runs" / "one")
+    command = f"{sys.executable} -m experiments.cli check one | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120
+    )
+    first, code = done.stdout.splitlines()
+    assert first.startswith("ok") and code in ("0", "141") and done.stderr == ""
+
+
 def test_tasks_lines_hold_what_a_model_and_a_grader_need(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "tasks.jsonl"
     done = taskspace(
