@@ -92,6 +92,10 @@ def main() -> None:
     """Entry point of the `taskspace` command."""
     try:
         app(prog_name="taskspace")
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # click makes 1 of it
+            sys.exit(READER_GONE)
+        raise
     except BrokenPipeError:  # the reader of our output has gone, e.g. `taskspace tasks zwc | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(READER_GONE)
