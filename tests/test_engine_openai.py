@@ -275,6 +275,105 @@ def test_what_cannot_be_had_is_one_line(script: Script) -> None:
     assert "not what OpenAI's interface promises" in failure(script)
 
 
+def chosen(**choice: Any) -> Any:
+    """A reply with status 200 that holds this choice."""
+    whole = {
+        "index": 0,
+        "message": {"role": "assistant", "content": "fine"},
+        "finish_reason": "stop",
+    } | choice
+    return 200, {"id": "x", "object": "chat.completion", "choices": [whole], "usage": None}, {}
+
+
+#: Replies with status 200 that are no answers, and what is said of them.
+NO_ANSWERS = {
+    "an error": (
+        (200, {"error": {"message": "the model is loading", "code": 7}}, {}),
+        "the model is loading",
+    ),
+    "an error in a word": ((200, {"error": "overloaded"}, {}), "overloaded"),
+    "no choices": ((200, {"id": "x", "choices": []}, {}), "choices are empty"),
+    "choices that are null": (
+        (200, {"id": "x", "choices": None}, {}),
+        "not what OpenAI's interface promises",
+    ),
+    "no message": (chosen(message=None), "without a message"),
+    "broken off": (chosen(finish_reason="abort"), "broke an answer off (finish_reason abort)"),
+}
+
+
+@pytest.mark.parametrize("case", NO_ANSWERS)
+def test_what_is_no_answer_is_asked_for_again_alone_and_then_told(script: Script, case: str) -> None:
+    reply, said = NO_ANSWERS[case]
+    script.replies = [reply, None]
+    with served(script) as url:
+        engine = engine_at(url, retries=1)
+        assert [one.text for one in engine.generate([asked(0), asked(1), asked(2)])] == ["fine"] * 3
+    assert len(script.seen) == 4 and engine.metrics()["retries"] == 1
+    script.replies = [reply] * 3
+    assert said in failure(script, retries=2)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (None, ""),
+        ([{"type": "text", "text": "in "}, {"type": "text", "text": "parts"}], "in parts"),
+        ([{"type": "reasoning", "text": "hm"}, {"type": "text", "text": "so"}, {"type": "text"}], "so"),
+    ],
+)
+def test_contents_of_every_kind_are_read(script: Script, content: Any, text: str) -> None:
+    script.replies = [chosen(message={"role": "assistant", "content": content})]
+    with served(script) as url:
+        (one,) = engine_at(url).generate([asked()])
+    assert (one.text, one.finish) == (text, "stop")
+
+
+@pytest.mark.parametrize(
+    "counted", [{}, {"prompt_tokens": 7}, {"completion_tokens": None}, {"total_tokens": "3"}]
+)
+def test_counts_may_be_missing(script: Script, counted: dict[str, Any]) -> None:
+    status, body, headers = chosen()
+    script.replies = [(status, body | {"usage": counted}, headers)]
+    with served(script) as url:
+        engine = engine_at(url, price_prompt=1.0)
+        (one,) = engine.generate([asked()])
+    assert one.text == "fine" and one.prompt_tokens == counted.get("prompt_tokens", 0)
+
+
+def test_log_probabilities_that_are_none_are_not_known(vllm: Script) -> None:
+    usual = vllm.by_ids
+
+    def odd(body: dict[str, Any]) -> Any:
+        status, told, headers = usual(body)
+        logprobs = told["choices"][0]["logprobs"]
+        if body["max_tokens"] > 1:
+            logprobs["token_logprobs"] = [None, -9999.0, 0.5, -1.0][: len(logprobs["token_logprobs"])]
+        return status, told, headers
+
+    vllm.by_ids = odd  # type: ignore[method-assign]
+    vllm.say = lambda body: "abc"
+    with served(vllm) as url:
+        (one,) = engine_at(url, fetch_model("tiny-random")).generate([asked()])
+    assert len(one.logprobs) == 4 and [math.isnan(value) for value in one.logprobs] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("ALL_PROXY", "socks5://127.0.0.1:1"), ("SSL_CERT_FILE", "/no/such/file.pem")]
+)
+def test_surroundings_in_which_the_client_cannot_work_are_one_line(
+    script: Script, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    line = failure(script)
+    assert ("openai engine at http://127.0.0.1" in line and name in line) or "no server answers there" in line
+
+
 def test_one_failure_ends_the_batch_at_once(script: Script) -> None:
     script.replies = [error(400, "no"), None, None, None]
     script.latency_s = 5

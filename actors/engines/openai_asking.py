@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from actors.engines.base import Completion, Request
 from actors.engines.chat import encode_prompt
-from actors.engines.openai_server import NoRoomError, Server
+from actors.engines.openai_server import NoRoomError, Server, counts_of
 from actors.engines.stopping import StopWatch, first_end, written
 from protocols.errors import EngineError
 from protocols.fences import CLOSING, ends_open
@@ -232,10 +232,9 @@ class ByChat:
         except NoRoomError:
             return _no_room(request, self._ids(given), 0), 0, 0
         choice = answer.choices[0]
-        said, stopped = _up_to_stop(given, choice.message.content or "", request.stop)
+        said, stopped = _up_to_stop(given, _text(choice.message.content), request.stop)
         opened, ids = self._ids(given), self._ids(said)
-        usage = answer.usage
-        prompt_tokens = usage.prompt_tokens if usage else 0
+        prompt_tokens, counted = counts_of(answer)
         completion = Completion(
             request_id=request.id,
             text=given + said,
@@ -245,12 +244,20 @@ class ByChat:
             prompt_tokens=prompt_tokens,
             finish="stop" if stopped else _finish(choice),
         )
-        return completion, prompt_tokens, usage.completion_tokens if usage else len(ids)
+        return completion, prompt_tokens, counted or len(ids)
 
     def _ids(self, text: str) -> list[int]:
         if self._tokenizer is None or not text:
             return []
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _text(content: Any) -> str:
+    """Of a message whose content is a text, or comes in parts."""
+    if not isinstance(content, list):
+        return content or ""
+    parts = (part if isinstance(part, dict) else vars(part) for part in content)
+    return "".join(str(part.get("text") or "") for part in parts if part.get("type") in (None, "text"))
 
 
 def _up_to_stop(given: str, said: str, stops: tuple[str, ...]) -> tuple[str, bool]:

@@ -24,6 +24,7 @@ _TOO_LONG = re.compile(
     r"context[ _-](length|window|size)|max_model_len|(prompt|input) is too long|too many tokens", re.I
 )
 _PER_MILLION = 1e-6
+_BROKEN_OFF = ("abort", "error")  # what servers say of an answer that they did not finish
 
 
 class NoRoomError(Exception):
@@ -42,7 +43,7 @@ class Server:
 
     def __init__(self, settings: OpenAISettings) -> None:
         """Raises:
-        EngineError: the client is not installed.
+        EngineError: the client is not installed, or cannot work here (proxies, certificates).
         """
         self._openai = _package()
         self._settings = settings
@@ -52,12 +53,18 @@ class Server:
         self.context: int | None = None
         self.vllm = False
         self.totals = {"requests": 0.0, "retries": 0.0, "rate_limited_seconds": 0.0, "cost": 0.0}
-        self.client = self._openai.AsyncOpenAI(
-            api_key=self._key() or "none",  # the client wants one; servers without keys ignore it
-            base_url=settings.base_url,
-            timeout=self._openai.Timeout(settings.timeout_s, connect=min(10.0, settings.timeout_s)),
-            max_retries=settings.retries,
-        )
+        try:
+            self.client = self._openai.AsyncOpenAI(
+                api_key=self._key() or "none",  # the client wants one; servers without keys ignore it
+                base_url=settings.base_url,
+                timeout=self._openai.Timeout(settings.timeout_s, connect=min(10.0, settings.timeout_s)),
+                max_retries=settings.retries,
+            )
+        except (ImportError, OSError, ValueError) as error:  # a proxy's package, a file of certificates
+            raise EngineError(
+                f"{self}: the client cannot work here ({self._masked(str(error))}); look at HTTPS_PROXY, "
+                "ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
+            ) from None
 
     async def open(self) -> None:
         """Find the model among those that the server lists.
@@ -96,23 +103,33 @@ class Server:
             EngineError: it failed, after all retries; or the budget is spent.
         """
         async with self._slots:
-            spending = await self._turn(tokens)
-            self._check_budget()
-            self.totals["requests"] += 1
-            try:
-                raw = await create(model=self.model, **body)
-                answer = raw.parse()
-            except self._openai.OpenAIError as error:
-                if getattr(error, "status_code", 0) in (400, 413, 422) and _TOO_LONG.search(_said(error)):
-                    raise NoRoomError from None
-                raise self._explained(error) from None
-            except ValueError:
-                raise self._unreadable() from None
-            self.totals["retries"] += raw.retries_taken
-            if not getattr(answer, "choices", None):
-                raise self._unreadable()
-            self._pay(answer, spending)
-            return answer
+            for left in range(self._settings.retries, -1, -1):
+                answer = await self._once(create, tokens, body)
+                problem = _problem(answer)
+                if not problem:
+                    return answer
+                if left:  # this answer alone is asked for again
+                    self.totals["retries"] += 1
+            raise EngineError(
+                f"{self}: {self._masked(problem)}; look at the server's log, or check engine.openai.base_url"
+            )
+
+    async def _once(self, create: Callable[..., Awaitable[Any]], tokens: int, body: dict[str, Any]) -> Any:
+        spending = await self._turn(tokens)
+        self._check_budget()
+        self.totals["requests"] += 1
+        try:
+            raw = await create(model=self.model, **body)
+            answer = raw.parse()
+        except self._openai.OpenAIError as error:
+            if getattr(error, "status_code", 0) in (400, 413, 422) and _TOO_LONG.search(_said(error)):
+                raise NoRoomError from None
+            raise self._explained(error) from None
+        except ValueError:
+            raise self._unreadable() from None
+        self.totals["retries"] += raw.retries_taken
+        self._pay(answer, spending)
+        return answer
 
     def __str__(self) -> str:
         return f"openai engine at {self._settings.base_url}"
@@ -139,10 +156,9 @@ class Server:
             )
 
     def _pay(self, answer: Any, spending: Spending) -> None:
-        usage = answer.usage
-        if usage is None:
+        prompt, said = counts_of(answer)
+        if not prompt + said:
             return
-        prompt, said = usage.prompt_tokens or 0, usage.completion_tokens or 0
         spending.tokens = prompt + said
         prices = self._settings
         cost = prompt * prices.price_prompt + said * prices.price_completion
@@ -205,6 +221,32 @@ class Server:
 
     def _key(self) -> str:
         return os.environ.get(self._settings.api_key_env, "").strip()
+
+
+def counts_of(answer: Any) -> tuple[int, int]:
+    """Tokens of the prompt and of what was said, as the server counts them; 0 where it does not."""
+    usage = getattr(answer, "usage", None)
+    prompt, said = (getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens"))
+    return (prompt if isinstance(prompt, int) else 0), (said if isinstance(said, int) else 0)
+
+
+def _problem(answer: Any) -> str:
+    """Why an answer that came with status 200 is none; "" where it is one."""
+    error = getattr(answer, "error", None)
+    if error:
+        said = error.get("message") if isinstance(error, dict) else None
+        return f"it answers with an error ({said or error})"
+    choices = getattr(answer, "choices", None)
+    if not isinstance(choices, list):
+        return "the answer is not what OpenAI's interface promises"
+    if not choices:
+        return "it gives no answer (choices are empty)"
+    first = choices[0]
+    if getattr(first, "finish_reason", None) in _BROKEN_OFF:
+        return f"it broke an answer off (finish_reason {first.finish_reason})"
+    if getattr(first, "message", None) is None and getattr(first, "text", None) is None:
+        return "it gives an answer without a message"
+    return ""
 
 
 def _said(error: Exception) -> str:
