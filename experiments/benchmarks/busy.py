@@ -100,6 +100,7 @@ class _Worker:
             with self._more:
                 self._told.append((time.monotonic(), int(line)))
                 self._more.notify()
+        self._process.wait()  # its output ends before it does
         with self._more:
             self._more.notify()
 
