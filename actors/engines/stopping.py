@@ -72,7 +72,8 @@ class StopWatch:
     def _closes(self, sampled: Sequence[int], prefill: str) -> bool:
         """Of the last fence so far. What the newest token says behind it does not matter."""
         text = prefill + self.decode(list(sampled))
-        return ends_closed(text[: text.rindex(FENCE) + len(FENCE)])
+        at = text.rfind(FENCE)
+        return at >= 0 and ends_closed(text[: at + len(FENCE)])
 
     def first_stop(self, sampled: list[int], prefill: str, stops: Sequence[str]) -> int:
         """How many of the sampled ids there are up to the first stop string that begins in the prefill;
