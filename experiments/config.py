@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from memory.privacy import at_home
+from protocols import plain_yaml
 from protocols.errors import SettingError
 from protocols.openai_settings import OpenAISettings
 from protocols.settings import RunSettings
@@ -218,7 +219,7 @@ def read(path: Path) -> dict[str, Any]:
         SettingError: it cannot be read, is no YAML, or holds no mapping.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = plain_yaml.load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingError(f"config file {path}: {error.strerror}; check the path") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -241,7 +242,7 @@ def _put(values: dict[str, Any], override: str) -> None:
             f"--set {override}: not of the form key=value; write e.g. --set solver.group_size=8"
         )
     try:
-        value = yaml.safe_load(text)
+        value = plain_yaml.load(text)
     except yaml.YAMLError:
         raise SettingError(f"--set {override}: the value is not YAML; put it in quotes") from None
     *parents, last = key.split(".")

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
+from protocols import plain_yaml
 from protocols.domains.mle.metrics import METRICS, Table, Unusable, plain, table
 from protocols.errors import ArtefactError, SettingError
 from protocols.section import Section
@@ -204,7 +205,7 @@ def _definition(here: Path) -> Definition:
     path = here / DEFINITION
     if path.is_file():
         try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            data = plain_yaml.load(path.read_text(encoding="utf-8"))
             if not isinstance(data, dict):
                 raise ValueError("it holds no settings")
         except (yaml.YAMLError, ValueError, OSError) as error:
