@@ -8,9 +8,11 @@ Does not cover: folders (`memory.building`), files of the run folder.
 """
 
 import contextlib
+import errno
 import io
 import os
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -18,11 +20,19 @@ from typing import BinaryIO, TextIO
 from protocols.errors import SettingError
 
 STDOUT = Path("-")
-_NOT_FILES = (Path("/dev"), Path("/proc"))
+_OF_PROCESSES = (Path("/dev/fd"), Path("/proc"))
+#: Errors of writing, and not of whatever else happens meanwhile.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def is_stdout(path: Path) -> bool:
-    return path in (STDOUT, Path("/dev/stdout"))
+    """Whether what is written there goes where standard output goes: by its name, or by what it leads to."""
+    if path in (STDOUT, Path("/dev/stdout")):
+        return True
+    try:
+        return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 @contextlib.contextmanager
@@ -40,30 +50,38 @@ def writing_bytes(path: Path, option: str) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.flush()
         return
-    draft: Path | None = None
-    try:
+    with _told(path, option, everything=True):
         real = path.resolve()  # links are followed, those that lead to nothing yet, too
         if real.is_dir():
             raise SettingError(f"{option} {path}: is a folder; name a file in it")
-        if _is_written_into(path, real):
-            with path.open("wb") as file:
-                yield file
-            return
-        real.parent.mkdir(parents=True, exist_ok=True)
-        draft = real.with_name(f".unfinished-{os.getpid()}-{real.name}")
-        with draft.open("wb") as file:
+        draft = None
+        if not _is_written_into(path, real):
+            real.parent.mkdir(parents=True, exist_ok=True)
+            draft = real.with_name(f".unfinished-{uuid.uuid4().hex}")
+        file: BinaryIO = (draft or path).open("wb")
+    try:
+        with _told(path, option, everything=False), file:
+            if draft is not None and real.exists():
+                draft.chmod(real.stat().st_mode & 0o7777)
             yield file
-        if real.exists():
-            draft.chmod(real.stat().st_mode & 0o7777)
-        draft.replace(real)
-    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
-        if isinstance(error, BrokenPipeError):
-            raise
-        why = getattr(error, "strerror", None) or str(error)
-        raise SettingError(f"{option} {path}: {why}; choose another file") from None
+        if draft is not None:
+            with _told(path, option, everything=True):
+                draft.replace(real)
     finally:
         if draft is not None:
             draft.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _told(path: Path, option: str, everything: bool) -> Iterator[None]:
+    """Errors in one line: all of them, or only those of a disk that is full or broken."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle; names that are none
+        if not everything and getattr(error, "errno", None) not in _FULL:
+            raise
+        why = getattr(error, "strerror", None) or str(error)
+        raise SettingError(f"{option} {path}: {why}; choose another file") from None
 
 
 @contextlib.contextmanager
@@ -86,6 +104,6 @@ def say(text: str, *outputs: Path | None) -> None:
 
 
 def _is_written_into(path: Path, real: Path) -> bool:
-    if any(top in path.absolute().parents or top in real.parents for top in _NOT_FILES):
+    if any(top in path.absolute().parents or top in real.parents for top in _OF_PROCESSES):
         return True
     return real.exists() and not real.is_file()

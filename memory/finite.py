@@ -12,7 +12,15 @@ import numpy as np
 
 from protocols.errors import TaskspaceError
 
-_EXPONENTS = {"BF16": (2, 0x7F80), "F16": (2, 0x7C00), "F32": (4, 0x7F80_0000), "F64": (8, 0x7FF0 << 48)}
+_EXPONENTS = {
+    "F8_E4M3": (1, 0x7F),  # it has no infinity, and one NaN of either sign
+    "F8_E5M2": (1, 0x7C),
+    "BF16": (2, 0x7F80),
+    "F16": (2, 0x7C00),
+    "F32": (4, 0x7F80_0000),
+    "C64": (4, 0x7F80_0000),
+    "F64": (8, 0x7FF0 << 48),
+}
 _PART = 1 << 24  # elements at a time
 
 
@@ -32,16 +40,26 @@ def _of_file(file: Path) -> list[str]:
             header = json.loads(stream.read(length))
         found = []
         for name, about in header.items():
-            if about.get("dtype") not in _EXPONENTS:
+            if name == "__metadata__" or about.get("dtype") not in _EXPONENTS:
                 continue
             size, exponent = _EXPONENTS[about["dtype"]]
             start, stop = about["data_offsets"]
+            if not 0 <= start <= stop or (stop - start) % size:
+                raise ValueError(f"{name} lies nowhere in it")
             if stop > start:
                 bits = np.memmap(file, f"<u{size}", "r", 8 + length + start, (stop - start) // size)
                 parts = (bits[at : at + _PART] for at in range(0, math.prod(bits.shape), _PART))
                 if any(bool(((part & exponent) == exponent).any()) for part in parts):
                     found.append(name)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError) as error:
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise TaskspaceError(
             f"{file} cannot be read as safetensors: {' '.join(str(error).split())}"
         ) from error

@@ -10,7 +10,6 @@ Does not cover: the authors' own rule (`domains.zwc.authors`), which is kept as 
 
 import io
 import re
-import textwrap
 import tokenize
 from collections import deque
 from dataclasses import dataclass
@@ -21,9 +20,6 @@ from markdown_it.token import Token
 
 _PYTHON = re.compile(r"[{.\s]*(?:i?python|py)(?:\d[\d.]*)?(?![a-z_-])", re.IGNORECASE)
 _FENCE = re.compile(r"`{3}|~{3}")
-_BEHIND_PROSE = re.compile(
-    r"^(.*\S)[ \t]*((?:`{3,}|~{3,})[ \t]*(?:python|py)\b[^`\n]*)$", re.IGNORECASE | re.MULTILINE
-)
 _HIDDEN = "\ufdd0"  # before a line that is no fence; no text holds it (a noncharacter of Unicode)
 #: Among stop strings: the fence that closes a block (`actors.engines.stopping`).
 CLOSING = "\ufdd0```"
@@ -54,74 +50,90 @@ class Block:
 
 def last_code_block(response: str, entry_point: str = "") -> str | None:
     """The body of the block that is the answer: the last one that is said to be Python, else the last that
-    defines the entry point, else the last without a word behind its fence. None where there is no such."""
+    defines the entry point, else the last without a word behind its fence. An empty block counts only where
+    there is no other. None where there is no such block."""
     found = code_blocks(response)
-    python = [block for block in found if block.python]
-    defining = [block for block in found if entry_point and block.defines(entry_point)]
-    bare = [block for block in found if not block.info]
-    for blocks in (python, defining, bare):
-        if blocks:
-            return blocks[-1].body
+    for blocks in ([block for block in found if block.body.strip()], found):
+        for chosen in (
+            [block for block in blocks if block.python],
+            [block for block in blocks if entry_point and block.defines(entry_point)],
+            [block for block in blocks if not block.info],
+        ):
+            if chosen:
+                return chosen[-1].body
     return None
 
 
 def ends_closed(text: str) -> bool:
-    """Whether the last line of a text, a fence, closes a block."""
-    found = code_blocks(text)
-    return bool(found) and found[-1].closed
+    """Whether the last line of a text, a fence, closes a block; not where it may lie within a string."""
+    found, in_a_string = _paired(_lines(text))
+    return bool(found) and found[-1].closed and not in_a_string
 
 
 def ends_open(text: str) -> bool:
     """Whether a text ends within a block."""
-    found = code_blocks(text)
+    found, _ = _paired(_lines(text))
     return bool(found) and not found[-1].closed
 
 
 def code_blocks(text: str) -> list[Block]:
     """All fenced blocks, in order."""
-    found = _paired(text)
-    if not any(block.python for block in found) and _BEHIND_PROSE.search(text):
-        found = _paired(_BEHIND_PROSE.sub(r"\1\n\2", text))
-    return found
+    lines = _lines(text)
+    for _ in range(_MOST):
+        within = {line for start, (end, _) in _blocks(lines).items() for line in range(start, end + 1)}
+        outside = (number for number in range(len(lines)) if number not in within)
+        behind = next(((at, cut) for at in outside if (cut := _behind_prose(lines[at]))), None)
+        if behind is None:
+            break
+        lines[behind[0] : behind[0] + 1] = behind[1]
+    return _paired(lines)[0]
 
 
-def _paired(text: str) -> list[Block]:
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _behind_prose(line: str) -> list[str] | None:
+    """A line of prose and the Python fence at its end, apart; None for other lines."""
+    prose, fence, word = line.rpartition("```")
+    prose = prose.rstrip("`")
+    if not fence or word.strip().lower() not in ("python", "py", "python3") or not prose.strip(" \t>"):
+        return None
+    return [prose, line[len(prose) :]]
+
+
+def _paired(lines: list[str]) -> tuple[list[Block], bool]:
+    """The blocks, and whether a string in one of them never ends."""
     given_up: set[int] = set()  # opening lines of blocks in which a string never ends
+    left = _MOST  # an answer of nothing but fences must not take minutes
     while True:
         found = _blocks(lines)
         cut = next(
-            (
-                start
-                for start, (_, block) in found.items()
-                if start >= 0 and start not in given_up and _cut(block)
-            ),
-            None,
+            (at for at, (_, block) in found.items() if at >= 0 and at not in given_up and _cut(block)), None
         )
-        if cut is None:
-            return [block for _, block in found.values()]
-        longer = _through_the_string(lines, cut)
-        if longer is None:
-            given_up.add(cut)
-        else:
+        if cut is None or left <= 0:
+            return [block for _, block in found.values()], bool(given_up) or cut is not None
+        longer = lines.copy()
+        end, block = found[cut]
+        while _cut(block) and left > 0:
+            left -= 1
+            longer[end] = _hidden(longer[end])
+            end, block = _blocks(longer)[cut]
+        if block.closed and not _cut(block):
             lines = longer
+        else:
+            given_up.add(cut)
 
 
-def _through_the_string(lines: list[str], start: int) -> list[str] | None:
-    """The lines with the fences hidden that lie within a string of the block that is opened there; None where
-    the string never ends."""
-    lines = lines.copy()
-    for _ in range(_MOST):
-        end, block = _blocks(lines)[start]
-        if not _cut(block):
-            return lines if block.closed else None
-        lines[end] = _HIDDEN + lines[end]
-    return None
+def _hidden(line: str) -> str:
+    """A line whose fence is none any more, where it stands: in a list or a quotation, too."""
+    fence = _FENCE.search(line)
+    return line if fence is None else f"{line[: fence.start()]}{_HIDDEN}{line[fence.start() :]}"
 
 
 def _cut(block: Block) -> bool:
     """Whether the fence that closes a block lies within a string in triple quotes."""
-    if not (block.closed and block.python):
+    if not block.closed or (block.info and not block.python):
         return False
     try:
         deque(tokenize.generate_tokens(io.StringIO(block.body).readline), maxlen=0)
@@ -139,13 +151,24 @@ def _blocks(lines: list[str]) -> dict[int, tuple[int, Block]]:
     for token in _parser().parse("\n".join(lines)):
         if token.type == "fence" and token.map is not None:
             start, stop = token.map
-            body = textwrap.dedent(token.content.replace(_HIDDEN, "").removesuffix("\n"))
+            body = _dedented(token.content.replace(_HIDDEN, "").removesuffix("\n"))
             closed = _closes(token, lines[stop - 1], stop - start)
             found[start] = stop - 1, Block(token.info.strip(), body, closed)
         elif token.type == "code_block" and _FENCE.search(token.content):
-            for block in code_blocks(textwrap.dedent(token.content)):
-                found[-1 - len(found)] = -1, block
+            for block in code_blocks(_dedented(token.content)):
+                found[-1 - len(found)] = -1 - len(found), block
     return found
+
+
+def _dedented(code: str) -> str:
+    """Without the blanks that all lines begin with. (`textwrap.dedent` also empties lines of blanks, and these
+    may lie within strings.)"""
+    lines = code.split("\n")
+    filled = [line for line in lines if line.strip()]
+    margin = filled[0][: len(filled[0]) - len(filled[0].lstrip(" \t"))] if filled else ""
+    while not all(line.startswith(margin) for line in filled):
+        margin = margin[:-1]
+    return "\n".join(line[len(margin) :] for line in lines) if margin else code
 
 
 def _closes(token: Token, line: str, lines: int) -> bool:

@@ -48,4 +48,7 @@ def load(text: str) -> Any:
     Raises:
         yaml.YAMLError: it is no YAML.
     """
-    return yaml.load(text, _Loader)  # a safe loader: plain data only
+    try:
+        return yaml.load(text, _Loader)  # a safe loader: plain data only
+    except (ValueError, ArithmeticError, LookupError, AttributeError, TypeError, RecursionError) as error:
+        raise yaml.YAMLError(f"no value: {' '.join(str(error).split())[:80]}") from None

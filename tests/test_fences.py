@@ -39,6 +39,13 @@ RIGHT = {
 }
 
 
+RIGHT |= {
+    "an empty block behind it": f"{T}python\n{CODE}{T}\n{T}python\n{T}\n",
+    "behind prose, and a draft before it": f"{T}python\nx = 1\n{T}\nFinally: {T}python\n{CODE}{T}\n",
+    "a fence that is spoken of": f"I write a {T}python block.\n\n{T}python\n{CODE}{T}\nbye",
+}
+
+
 @pytest.mark.parametrize("text", RIGHT.values(), ids=RIGHT.keys())
 def test_the_answer_is_found(text):
     assert last_code_block(text, "solve") == BODY
@@ -94,3 +101,46 @@ def test_an_answer_ends_where_its_block_closes_and_not_where_it_opens():
     assert end(f"It is the mean.\n{T}python\n{CODE}") is None
     documented = f'def solve(x):\n    """\n    {T}\n    1\n    {T}\n    """\n    return x\n{T}'
     assert end(documented + "\nDone.", f"{T}python\n") == documented
+
+
+DOCUMENTED = f'def f():\n  """\n  {T}\n  f()\n  {T}\n  """\n  return 1'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"1. Do:\n   {T}python\n{textwrap.indent(DOCUMENTED, '   ')}\n   {T}\nbye",
+        textwrap.indent(f"{T}python\n{DOCUMENTED}\n{T}", "> "),
+        f"{T}\n{DOCUMENTED}\n{T}\nbye",
+    ],
+    ids=["in a list", "quoted", "without a word"],
+)
+def test_fences_in_a_docstring_stay_where_they_stand(text):
+    assert last_code_block(text, "f") == DOCUMENTED
+
+
+@pytest.mark.parametrize("code", [f'def f():\n    pat = "{T}python"\n    return pat', "x = '''a\n   \nb'''"])
+def test_code_is_not_rewritten(code):
+    assert last_code_block(f"{T}\n{code}\n{T}\nbye", "f") == code
+
+
+def test_an_answer_goes_on_where_a_fence_closes_nothing():
+    spoken = f"I'll answer in a {T}python block.\n\n{T}python\n{CODE}{T}"
+    assert end(spoken + "\nbye") == spoken
+    inner = f"{T}python\ndef f(x):\n    return f'''\n{T}\n{{x}}\n{T}\n'''\n{T}"
+    assert end(inner + "\nbye") == inner
+
+
+LONG = {
+    "strings": f"{T}python\nx='''\n{T}\n'''\n{T}\n\n" * 400,
+    "strings without an end": f"{T}python\nx='''\n{T}\n\n" * 400,
+    "ticks": "`" * 20_000,
+    "behind prose": f"a {T}python\n" * 2000,
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
+@pytest.mark.timeout(60)
+def test_an_answer_of_nothing_but_fences_takes_no_minutes(text):
+    code_blocks(text)
+    ends_closed(text)

@@ -117,3 +117,28 @@ def test_a_reader_that_goes_away_ends_it_quietly(run: Path, tmp_path: Path) -> N
     )
     assert len(done.stdout) == 10 and "Traceback" not in done.stderr
     assert ROOT.is_dir()
+
+
+def test_errors_of_what_is_written_are_not_the_outputs(tmp_path: Path) -> None:
+    for error in (RuntimeError("out of memory"), FileNotFoundError(2, "No such file", "other.json")):
+        with pytest.raises(type(error)), outputs.writing(tmp_path / "out", "--out"):
+            raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_of_every_kind(tmp_path: Path) -> None:
+    with outputs.writing(tmp_path / ("a" * 250), "--out") as file:
+        file.write("x")
+    assert (tmp_path / ("a" * 250)).read_text() == "x"
+    with pytest.raises(SettingError, match="--out"), outputs.writing(Path("a\0b"), "--out"):
+        pass
+
+
+def test_a_link_to_standard_output_keeps_what_stands_there(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/dev/stdout")
+    command = f"echo first; {sys.executable} -m experiments.cli export {run} --jsonl link; echo last"
+    with (tmp_path / "log").open("w") as log:
+        subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment(), stdout=log, check=True)
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert lines[0] == "first" and lines[-1] == "last" and len(lines) > 2
+    assert (tmp_path / "link").is_symlink()

@@ -79,3 +79,11 @@ def test_the_default_settings_come_back(tmp_path) -> None:
 def test_a_name_on_the_command_line_is_a_text(value: str) -> None:
     assert config.merged({}, [f"model.name={value}"]) == {"model": {"name": value}}
     assert not isinstance(yaml.safe_load(value), str) or isinstance(yaml.safe_load(value), datetime.date)
+
+
+@pytest.mark.parametrize(
+    "text", ["1" * 5000, "!!int abc", "!!bool x", '"\\UFFFFFFFF"', "!!float ''", "[" * 2000]
+)
+def test_what_is_no_value_is_an_error_of_yaml(text: str) -> None:
+    with pytest.raises(yaml.YAMLError):
+        plain_yaml.load(text)
