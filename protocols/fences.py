@@ -161,8 +161,8 @@ def _blocks(lines: list[str]) -> dict[int, tuple[int, Block]]:
 
 
 def _dedented(code: str) -> str:
-    """Without the blanks that all lines begin with. (`textwrap.dedent` also empties lines of blanks, and these
-    may lie within strings.)"""
+    """Without the blanks that all lines begin with. (`textwrap.dedent` also empties lines of blanks, which
+    may be part of a string.)"""
     lines = code.split("\n")
     filled = [line for line in lines if line.strip()]
     margin = filled[0][: len(filled[0]) - len(filled[0].lstrip(" \t"))] if filled else ""
