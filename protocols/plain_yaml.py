@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 _PREFIX = "tag:yaml.org,2002:"
-#: What 1.1 resolves otherwise than 1.2, or 1.2 does not know.
-_REPLACED = {f"{_PREFIX}{name}" for name in ("bool", "int", "float", "timestamp", "merge", "value")}
+#: What 1.1 resolves otherwise than 1.2, or 1.2 does not know; but for merging (`<<`), which ladders use.
+_REPLACED = {f"{_PREFIX}{name}" for name in ("bool", "int", "float", "timestamp", "value")}
 
 
 class _Loader(yaml.SafeLoader):
