@@ -34,6 +34,8 @@ class MathSettings(Section):
     """Column of the problem; "" = problem, question or prompt, whichever comes first."""
     answer_key: str = ""
     """Column of the answer; "" = answer, solution or target."""
+    partial_scores: bool = True
+    """What a generator's own scorer gives between 0 and 1 is the reward; false = 1 or 0."""
     demonstrations: int = Field(3, ge=0, le=16)
     """Worked examples in the prompt, of the same generator; problems that are read have none."""
     opening: str = ""

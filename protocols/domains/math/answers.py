@@ -4,12 +4,11 @@ The answer is the last complete \boxed{...}; there is none without it. Otherwise
 do, also one that was only said in passing.
 """
 
-import math
 import re
 
+from protocols.domains.math.notation import number, plain
+
 _PARTS = re.compile(r"\\boxed\{|[{}]")
-_NUMBER = re.compile(r"[-+]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?")
-_FRACTION = re.compile(r"[-+]?(?:(\d+)/(\d+)|\\[dt]?frac\{(\d+)\}\{(\d+)\})")
 
 
 def final(response: str) -> str | None:
@@ -26,13 +25,14 @@ def final(response: str) -> str | None:
     return None if last is None else response[last[0] : last[1]]
 
 
+def truth_of(answer: str) -> str:
+    """The final answer of a worked solution: what its last box holds, or what follows #### (as GSM8K writes
+    it); else the whole."""
+    boxed = final(answer)
+    return boxed if boxed is not None else answer.rpartition("####")[2].strip()
+
+
 def is_computed(text: str) -> bool:
     """Whether it is a number, or a fraction in lowest terms, and nothing that remains to be computed."""
-    bare = text.strip()
-    if _NUMBER.fullmatch(bare):
-        return True
-    found = _FRACTION.fullmatch(bare)
-    if found is None:
-        return False
-    over, under = (int(part) for part in found.groups() if part is not None)
-    return under > 0 and math.gcd(over, under) == 1
+    found = number(plain(text))
+    return found is not None and found.lowest

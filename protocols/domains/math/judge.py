@@ -1,35 +1,36 @@
-"""Whether an answer equals the truth, by math-verify, in a process of its own that may be killed.
+"""Whether an answer equals the truth, or what a generator's scorer gives it.
 
-A response can make symbolic mathematics run for ever (9^9^9^9); math-verify's own deadline is a signal that
-only a main thread may use. So a helper judges, one answer at a time, under limits of memory and time; one
-that does not answer is killed, and a new one is started for the next answer.
+numbers, texts, lists ──▶ compared here (`values`)
+formulas              ──▶ math-verify  ┐ in a process of its own
+generated problems    ──▶ their scorer ┘ that may be killed (`asking`)
 """
 
-import atexit
 import json
-import os
-import selectors
-import subprocess
-import sys
-import threading
+import re
 import time
-import weakref
+from collections.abc import Callable
+from fractions import Fraction
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-from protocols.domains.math.answers import final
+import msgspec
+
+from protocols.domains.math import values
+from protocols.domains.math.answers import final, truth_of
+from protocols.domains.math.asking import Helper, HelperLost
+from protocols.domains.math.notation import number, plain
 from protocols.records import Record
 
-_HELPER = Path(__file__).with_name("judge_helper.py")
-_STARTING_S = 120.0  # importing sympy on a machine however busy
 _LONGEST = 20_000  # characters of a response, from its end: the final answer is there
 _SHOWN = 200
+_MAKING_S = 60.0  # the longest time that a problem may take to be made again
+_NEAR = Fraction(1, 100)  # how far a number may be from the truth, relative, where a scorer takes it
 
 
 class Judged(Record):
     category: str  # right, wrong, malformed (no answer in it), timeout, infra_error
-    answer: str  # as found, in sympy's words
+    answer: str  # as found; the same text for equal numbers and texts
+    score: float = 0.0  # in [0, 1]
     detail: str = ""
     seconds: float = 0.0
 
@@ -37,100 +38,150 @@ class Judged(Record):
 _NONE = Judged(category="malformed", answer="")
 
 
-class Judge:
-    """Judges answers, from any thread, one at a time. The helper starts with the first."""
+class _Unreadable(ValueError):
+    """What is no mathematics to math-verify."""
 
-    def __init__(self, deadline_s: float) -> None:
+
+class Judge:
+    """Judges answers, from any thread."""
+
+    def __init__(self, deadline_s: float, helper: Helper | None = None) -> None:
         self._deadline_s = deadline_s
-        self._lock = threading.Lock()
-        self._helper: subprocess.Popen[bytes] | None = None
-        self._found = lru_cache(4096)(self._ask)
-        atexit.register(_close, weakref.ref(self))
+        self._helper = helper or Helper()
+        self._found = lru_cache(4096)(self._compare)
+        self._scored = lru_cache(4096)(self._score)
 
     def judge(self, truth: str, response: str) -> Judged:
         """Whether the response's final answer equals the truth."""
         answer = final(response[-_LONGEST:])
-        return self._found(truth, answer) if answer is not None else _NONE
+        return _NONE if answer is None else _unless_lost(self._found, truth, answer)
+
+    def score(self, source: dict[str, Any], question: str, truth: str, response: str) -> Judged:
+        """What the scorer of a generated problem gives the response's final answer. Where the truth is a
+        number, only full marks count, and a number near it: scorers give a part for what contains it.
+
+        Args:
+            source: name, settings, seed, size and index: where the problem came from.
+            question: what it asked, to notice another version of its generator.
+            truth: its answer; "" where it is only known when it is seen.
+        """
+        answer = final(response[-_LONGEST:])
+        if answer is None:
+            return _NONE
+        true, said = (number(plain(text)) for text in (truth, answer))
+        if true is not None:
+            found = _unless_lost(self._found, truth, answer)
+            if found.category == "right" or said is None:
+                return found
+            if abs(true.value - said.value) > _NEAR * abs(true.value):
+                return found
+        found = _unless_lost(self._scored, json.dumps(source), question, answer)
+        return (
+            found if true is None or found.category != "wrong" else msgspec.structs.replace(found, score=0.0)
+        )
 
     def answer(self, response: str) -> str:
         """The response's final answer; "" if it has none."""
-        return self.judge("", response).answer
+        found = final(response[-_LONGEST:])
+        value = None if found is None else values.read(found)
+        return "" if value is None else values.shown(value)[:_SHOWN]
 
-    def _ask(self, truth: str, answer: str) -> Judged:
+    def form(self, truth: str) -> str:
+        """How answers are compared with a truth: number, text or mathematics."""
+        value = values.read(truth_of(truth))
+        return "text" if value is None else value.form
+
+    def unusable(self, truth: str) -> str | None:
+        """Why a truth cannot be one: nothing is in it, or it is not found equal to itself, or is found equal
+        to what it is not."""
+        truth = truth_of(truth)
+        value = values.read(truth)
+        if value is None:
+            return "the answer is empty"
+        if value.form != "mathematics":
+            return None
+        itself, *others = (_unless_lost(self._found, truth, said) for said in (truth, *perturbed(truth)))
+        if itself.category == "infra_error":
+            return itself.detail
+        if itself.category != "right":
+            return "the answer cannot be read as mathematics"
+        told_apart = all(other.category != "right" for other in others)
+        return None if told_apart else "the answer cannot be told from others"
+
+    def _compare(self, truth: str, answer: str) -> Judged:
+        """Raises:
+        HelperLost: nothing can be judged.
+        """
+        true, said = values.read(truth_of(truth)), values.read(answer)
+        if true is None or said is None:
+            return _NONE
         started = time.monotonic()
-        with self._lock:
-            try:
-                told = self._exchange({"truth": truth, "answer": answer})
-            except TimeoutError:
-                self._kill()
-                return Judged(category="timeout", answer="", seconds=time.monotonic() - started)
-            except (OSError, ValueError) as error:  # it died, most likely of its memory limit
-                self._kill()
-                if isinstance(error, _NeverStarted):
-                    return Judged(category="infra_error", answer="", detail=str(error))
-                told = {"category": "timeout", "answer": ""}
+
+        def ask(truth: str, answer: str, rounded: bool) -> bool:
+            if time.monotonic() - started > self._deadline_s:
+                raise TimeoutError  # lists of formulas take many comparisons
+            told = self._helper.ask(self._deadline_s, do="equal", truth=truth, answer=answer, rounded=rounded)
+            if told["said"] == "unreadable":
+                raise _Unreadable
+            return bool(told["said"] == "equal")
+
+        try:
+            category = "right" if values.equal(true, said, ask) else "wrong"
+        except _Unreadable:
+            category = "malformed"
+        except TimeoutError:
+            category = "timeout"
         return Judged(
-            category=told["category"], answer=told["answer"][:_SHOWN], seconds=time.monotonic() - started
+            category=category,
+            answer=values.shown(said)[:_SHOWN],
+            score=float(category == "right"),
+            seconds=time.monotonic() - started,
         )
 
-    def _exchange(self, question: dict[str, str]) -> dict[str, Any]:
-        if self._helper is None:
-            self._helper = subprocess.Popen(
-                [sys.executable, "-s", "-P", str(_HELPER)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-                start_new_session=True,
-            )
-            try:
-                self._receive(_STARTING_S)
-            except (OSError, ValueError) as error:
-                raise _NeverStarted(f"the helper with math-verify does not start ({error})") from None
-        assert self._helper.stdin is not None
-        self._helper.stdin.write(json.dumps(question).encode() + b"\n")
-        self._helper.stdin.flush()
-        return self._receive(self._deadline_s)
-
-    def _receive(self, within: float) -> dict[str, Any]:
-        assert self._helper is not None and self._helper.stdout is not None
-        out, line = self._helper.stdout, b""
-        until = time.monotonic() + within
-        with selectors.DefaultSelector() as selector:
-            selector.register(out, selectors.EVENT_READ)
-            while not line.endswith(b"\n"):
-                if not selector.select(max(0.0, until - time.monotonic())):
-                    raise TimeoutError(f"no answer after {within:g} s")
-                part = os.read(out.fileno(), 65536)
-                if not part:
-                    raise ConnectionError("the helper died")
-                line += part
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-    def _kill(self) -> None:
-        if self._helper is not None:
-            self._helper.kill()
-            self._helper.wait()
-            for stream in (self._helper.stdin, self._helper.stdout):
-                if stream is not None:
-                    stream.close()
-            self._helper = None
+    def _score(self, source: str, question: str, answer: str) -> Judged:
+        """Raises:
+        HelperLost: nothing can be judged.
+        """
+        started, best, category = time.monotonic(), 0.0, "wrong"
+        asked = json.loads(source)
+        try:
+            made = self._helper.ask(_MAKING_S, do="make", source=asked)
+        except TimeoutError as error:
+            raise HelperLost(f"the problem could not be made again ({error})") from None
+        if made.get("question", "").strip() != question:
+            why = made.get("why", "its version of reasoning-gym makes another problem of the same seed")
+            raise HelperLost(f"generator {asked['name']} cannot score this problem: {why}")
+        try:
+            for form in dict.fromkeys((answer, answer.strip(), values.bare(answer))):
+                told = self._helper.ask(self._deadline_s, do="score", source=asked, answer=form)
+                best = max(best, told.get("score", 0.0))
+            category = "right" if best == 1.0 else "wrong"
+        except TimeoutError:
+            category, best = "timeout", 0.0
+        shown = self.answer(f"\\boxed{{{answer}}}")
+        return Judged(category=category, answer=shown, score=best, seconds=time.monotonic() - started)
 
     def close(self) -> None:
-        with self._lock:
-            self._kill()
-
-    def __del__(self) -> None:
-        if getattr(self, "_helper", None) is not None:
-            self._kill()
+        self._helper.close()
 
 
-class _NeverStarted(ConnectionError):
-    pass
+def perturbed(truth: str) -> list[str]:
+    """Answers that are near a truth and other ones: its first or its last number is more; without any, its
+    first letter or its sign is another."""
+    found = list(re.finditer(r"(?<![\\A-Za-z])\d+", truth))
+    if found:
+        places = enumerate((found[0], found[-1]), 1)
+        return [truth[: one.start()] + str(int(one[0]) + more) + truth[one.end() :] for more, one in places]
+    letter = re.search(r"(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])", truth)
+    other = (
+        truth[: letter.start()] + "q" + truth[letter.end() :] if letter and letter[0] != "q" else f"q{truth}"
+    )
+    return [other, f"-({truth})"] if "pm" not in truth else [other]
 
 
-def _close(judge: "weakref.ref[Judge]") -> None:
-    found = judge()
-    if found is not None:
-        found.close()
+def _unless_lost(ask: Callable[..., Judged], *asked: str) -> Judged:
+    """The finding; an infrastructure error, which no cache keeps, where there is none."""
+    try:
+        return ask(*asked)
+    except HelperLost as error:
+        return Judged(category="infra_error", answer="", detail=str(error))

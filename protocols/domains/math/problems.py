@@ -4,9 +4,12 @@ Rows that cannot be used are counted by reason and named, never passed over in s
 a file comes from (`memory.problem_files`).
 """
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from protocols.errors import SettingError
 from protocols.jsonlines import objects
@@ -20,8 +23,8 @@ _NAMED = 3  # lines that are named for each reason
 class Problem(Record):
     kind: str
     question: str
-    answer: str
-    generated: bool = False
+    answer: str  # "" where it is only known when it is seen
+    source: dict[str, Any] | None = None  # what made it; None of one that was read
 
 
 class ReadProblems(Record):
@@ -29,15 +32,34 @@ class ReadProblems(Record):
 
     path: str
     problems: list[Problem]
+    lines: dict[str, int]  # by question
     broken: dict[str, list[int]]
+    forms: Counter[str] = msgspec.field(default_factory=Counter)  # how truths are compared
+
+    def leave_out(self, question: str, reason: str) -> None:
+        """Pass over a problem that was read."""
+        self.broken.setdefault(reason, []).append(self.lines[question])
 
     def notices(self) -> list[str]:
-        return [
+        told = [
             f"{self.path}: {len(lines)} lines are left out, {reason}: line "
             + ", ".join(map(str, lines[:_NAMED]))
             + (", ..." if len(lines) > _NAMED else "")
             for reason, lines in self.broken.items()
         ]
+        if self.forms:
+            counts = ", ".join(f"{form} {count}" for form, count in sorted(self.forms.items()))
+            told.append(f"{self.path}: answers are compared as {counts}")
+        return told
+
+    def nothing(self) -> str:
+        """That no problem is left, and why."""
+        counts = Counter({reason: len(lines) for reason, lines in self.broken.items()})
+        why = ", ".join(f"{reason} {count}" for reason, count in counts.most_common()) or "it is empty"
+        return (
+            f"{self.path}: no usable problem ({why}); "
+            'write lines like {"problem": "1 + 1 = ?", "answer": "2"}'
+        )
 
 
 def read(path: Path, problem_key: str = "", answer_key: str = "") -> ReadProblems:
@@ -47,6 +69,7 @@ def read(path: Path, problem_key: str = "", answer_key: str = "") -> ReadProblem
         SettingError: it cannot be read, or holds no usable problem.
     """
     found: dict[str, Problem] = {}
+    lines: dict[str, int] = {}
     broken: dict[str, list[int]] = {}
 
     def leave_out(number: int, reason: str) -> None:
@@ -63,19 +86,19 @@ def read(path: Path, problem_key: str = "", answer_key: str = "") -> ReadProblem
             leave_out(number, "the same problem as before")
         else:
             found[question] = Problem(kind=path.stem, question=question, answer=answer)
+            lines[question] = number
+    made = ReadProblems(path=str(path), problems=list(found.values()), lines=lines, broken=broken)
     if not found:
-        counts = Counter({reason: len(lines) for reason, lines in broken.items()})
-        why = ", ".join(f"{reason} {count}" for reason, count in counts.most_common()) or "it is empty"
-        raise SettingError(
-            f'{path}: no usable problem ({why}); write lines like {{"problem": "1 + 1 = ?", "answer": "2"}}'
-        )
-    return ReadProblems(path=str(path), problems=list(found.values()), broken=broken)
+        raise SettingError(made.nothing())
+    return made
 
 
 def _text(row: dict[str, Any], wanted: str, usual: tuple[str, ...]) -> str | None:
     for key in (wanted,) if wanted else usual:
         value = row.get(key)
         if isinstance(value, bool) or not isinstance(value, str | int | float) or not str(value).strip():
+            continue
+        if isinstance(value, float) and not math.isfinite(value):
             continue
         return str(value).strip()
     return None

@@ -1,0 +1,68 @@
+"""Whether two formulas are equal, by math-verify, and where it is too lenient, by values. Part of
+the helper process: nothing of ours is imported here.
+
+math-verify rounds to a number of places after the point (so that 1/2^99 and 1/2^98 are equal): what it finds
+equal has also to be equal by value, relative to its size.
+"""
+
+from itertools import product
+from typing import Any
+
+import sympy
+from math_verify import parse, verify
+
+PLACES = 12
+_EXACT, _ROUNDED = sympy.Float("1e-20"), sympy.Float("1e-6")
+_DIGITS = 30
+_POINTS = (("0.7310585786", "1.2914963145"), ("2.3978952728", "0.5108256238"))
+
+
+def compare(truth: str, answer: str, rounded: bool) -> str:
+    """equal, different or unreadable. `rounded`: one of them was written with a rounded number."""
+    gold, found = read(truth), read(answer)
+    if not gold or not found:
+        return "unreadable"
+    rounded = rounded or any(one.has(sympy.Float) for one in (*gold, *found))
+    if rounded and all(isinstance(one, sympy.Expr) and one.is_number for one in (gold[0], found[0])):
+        return "equal" if near(gold[0], found[0], rounded) else "different"
+    places = 6 if rounded else PLACES
+    if not verify(gold, found, float_rounding=places, timeout_seconds=None):
+        return "different"
+    return "equal" if any(near(a, b, rounded) for a, b in product(gold, found)) else "different"
+
+
+def read(text: str) -> list[Any]:
+    """What math-verify reads; texts that are no mathematics left out."""
+    found = parse(text if "\\boxed" in text else f"\\boxed{{{text}}}", parsing_timeout=None)
+    return [one for one in found if isinstance(one, sympy.Basic | sympy.MatrixBase)]
+
+
+def near(a: Any, b: Any, rounded: bool) -> bool:
+    """Whether two expressions agree by value, as far as they have one; True for what has none."""
+    if hasattr(a, "shape") and hasattr(b, "shape"):
+        return bool(a.shape == b.shape) and all(near(x, y, rounded) for x, y in zip(a, b, strict=True))
+    if isinstance(a, sympy.Tuple | sympy.FiniteSet) and isinstance(b, sympy.Tuple | sympy.FiniteSet):
+        return len(a.args) == len(b.args)
+    if not isinstance(a, sympy.Expr) or not isinstance(b, sympy.Expr):
+        return True
+    exact = not rounded and not a.has(sympy.Float) and not b.has(sympy.Float)
+    if a.is_number and b.is_number:
+        x, y = a.doit(), b.doit()
+        if exact and x.is_Rational and y.is_Rational:
+            return bool(x == y)
+        return _near(x, y, _EXACT if exact else _ROUNDED)
+    names = sorted(a.free_symbols | b.free_symbols, key=str)
+    for start, step in _POINTS:
+        values = {name: sympy.Float(start, _DIGITS) + number * sympy.Float(step, _DIGITS)
+                  for number, name in enumerate(names)}  # fmt: skip
+        if not _near(a.subs(values), b.subs(values), _ROUNDED):
+            return False
+    return True
+
+
+def _near(a: Any, b: Any, tolerance: sympy.Float) -> bool:
+    x, y = sympy.N(a, _DIGITS), sympy.N(b, _DIGITS)
+    apart = abs(x - y)
+    if not (apart.is_Float or apart.is_Rational):
+        return True  # infinite, or what has no number: math-verify's word stands
+    return bool(apart <= tolerance * abs(x)) or bool(abs(x) < _EXACT * _ROUNDED and apart < _EXACT * _ROUNDED)

@@ -1,0 +1,133 @@
+r"""One notation for what models and data sets write in many, and the numbers in it.
+
+    \(1{,}234\)  **5**  .5  5.  1 1/2  \frac12  0.\overline{3}  1.2e5  −7  （1，2）  45^\circ
+
+Nothing is computed here: `plain` rewrites signs, `number` reads what is a number as it stands.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from fractions import Fraction
+
+_LONGEST_NUMBER = 1000  # characters
+_LARGEST_EXPONENT = 400  # of ten: 1e999999999 would fill the memory
+
+_SUPERSCRIPTS = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
+_SIGNS = str.maketrans(
+    {
+        **dict.fromkeys("−‒–—﹣－", "-"),
+        **dict.fromkeys("×✕", "\\times "),
+        **dict.fromkeys("·⋅", "\\cdot "),
+        "÷": "/",
+        "⁄": "/",
+        "∕": "/",
+        "π": "\\pi ",
+        "∞": "\\infty ",
+        "≤": "\\le ",
+        "≥": "\\ge ",
+        "≠": "\\ne ",
+        "±": "\\pm ",
+        "∪": "\\cup ",
+        "√": "\\sqrt ",
+        "。": ".",
+    }
+)
+_VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
+_WRAPPED = (
+    re.compile(r"\$\$?(.+?)\$?\$", re.S),
+    re.compile(r"\\\((.+)\\\)", re.S),
+    re.compile(r"\\\[(.+)\\\]", re.S),
+    re.compile(r"(?:\*{1,3}|`+)([^*`]+)(?:\*{1,3}|`+)"),
+    re.compile(r"\\(?:boxed|fbox|mathbf|boldsymbol|bm|text|textbf|mathrm|mbox)\s*\{([^{}]+)\}"),
+)
+_SPACING = re.compile(r"\\(?:[!,;:> ]|quad\b|qquad\b|displaystyle\b|left\b\.?|right\b\.?|big[lr]?\b)|~")
+_UPRIGHT = re.compile(r"\\(?:mathrm|mathbf|text|operatorname)\s*\{\s*([A-Za-z0-9])\s*\}")
+_DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|°|\\degree\b")
+_THOUSANDS = re.compile(r"(?<=\d)(?:\{,\}|\\[,!: ]|[\u2009\u202f\u00a0]|\\thinspace\b|,\\!)+(?=\d{3})")
+_END = re.compile(r"(?<![.])[.,;]$")
+
+_INTEGER = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
+_DECIMAL = rf"(?:{_INTEGER}(?:\.\d*)?|\.\d+)"
+_NUMBER = re.compile(
+    rf"(?P<sign>[-+]?)\s*(?:(?P<decimal>{_DECIMAL})"
+    r"(?:\\overline\s*(?:\{(?P<braced>\d+)\}|(?P<repeated>\d)))?"
+    r"(?:[eE](?P<e>[-+]?\d+)|\s*(?:\\times|\\cdot|\*)\s*10\s*\^\s*(?:\{(?P<raised>[-+]?\d+)\}|(?P<power>-?\d+)))?)"
+)
+_OVER = re.compile(
+    rf"(?P<sign>[-+]?)\s*(?:(?P<whole>{_INTEGER})(?:\s+|(?=\\))-?)?"
+    rf"(?:(?P<over>{_DECIMAL})\s*/\s*(?P<under>[-+]?{_DECIMAL})"
+    rf"|\\[dt]?frac\s*(?:\{{\s*(?P<top>[-+]?{_DECIMAL})\s*\}}|(?P<t>\d))\s*"
+    rf"(?:\{{\s*(?P<bottom>[-+]?{_DECIMAL})\s*\}}|(?P<b>\d)))"
+)
+_PERIOD = re.compile(r"\.\d*$")
+
+
+@dataclass(frozen=True)
+class Number:
+    value: Fraction
+    exact: bool  # an integer or a fraction; a decimal is taken to be rounded
+    lowest: bool = True  # no fraction that could be cancelled
+
+
+def plain(text: str) -> str:
+    """The same mathematics in one notation: no wrapping, no spacing, ASCII signs, no sign of degrees."""
+    text = _VULGAR.sub(" ", text.strip())
+    text = _SUPERSCRIPTS.sub(lambda found: f"^{{{unicodedata.normalize('NFKC', found[0])}}}", text)
+    text = _THOUSANDS.sub("", text.translate(_SIGNS))
+    text = unicodedata.normalize("NFKC", text).translate(_SIGNS).replace("\\$", "$").strip()
+    for _ in range(4):  # wrappings within wrappings
+        before = text
+        for wrapping in _WRAPPED:
+            found = wrapping.fullmatch(text)
+            text = found[1].strip() if found else text
+        text = text.strip("$ \n\t")
+        if text == before:
+            break
+    text = _UPRIGHT.sub(r"\1", text)
+    text = _SPACING.sub(lambda found: found[0][:0] if found[0][1:2] == "!" else " ", text)
+    text = _DEGREES.sub("", text).replace("\\%", "%").replace("{,}", ",")
+    return _END.sub("", text.strip()).strip()
+
+
+def number(text: str) -> Number | None:
+    """The number that a plain text is as it stands; None if anything is left to compute.
+
+    Mixed numbers are sums (1 1/2 is 3/2), as are those with \\frac.
+    """
+    if len(text) > _LONGEST_NUMBER:
+        return None
+    if found := _NUMBER.fullmatch(text):
+        return _decimal(found)
+    if found := _OVER.fullmatch(text):
+        over = _fraction(found["over"] or found["top"] or found["t"])
+        under = _fraction(found["under"] or found["bottom"] or found["b"])
+        whole = _fraction(found["whole"] or "0")
+        if not under or (found["whole"] and not 0 <= over < under):
+            return None  # 4 10/3 is no mixed number
+        value = whole + over / under
+        lowest = over.denominator == under.denominator == 1 and under > 0
+        lowest = lowest and Fraction(over, under).denominator == under
+        return Number(-value if found["sign"] == "-" else value, exact=True, lowest=lowest)
+    return None
+
+
+def _fraction(text: str) -> Fraction:
+    return Fraction(text.replace(",", ""))
+
+
+def _decimal(found: re.Match[str]) -> Number | None:
+    written = found["decimal"].replace(",", "")
+    repeated = found["braced"] or found["repeated"]
+    places = len(written.partition(".")[2])
+    if repeated and "." not in written:
+        return None
+    value = Fraction(f"0{written}" if written.startswith(".") else written.removesuffix("."))
+    if repeated:
+        value += Fraction(int(repeated), (10 ** len(repeated) - 1) * 10**places)
+    exponent = int(found["e"] or found["raised"] or found["power"] or 0)
+    if abs(exponent) > _LARGEST_EXPONENT:
+        return None
+    value *= Fraction(10) ** exponent
+    exact = bool(repeated) or value.denominator == 1
+    return Number(-value if found["sign"] == "-" else value, exact=exact)
