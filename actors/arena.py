@@ -341,11 +341,13 @@ class Arena:
             started = time.time()
             self._collect(self._ask("evaluation_plan", round, book), self._weights)
             evaluation: Evaluation = self._ask("evaluate", round, book, self._weights.version)
-            self._stage(round, "arena", f"measure {book}", started, {"accuracy": evaluation.accuracy})
+            numbers = {} if evaluation.accuracy is None else {"accuracy": evaluation.accuracy}
+            self._stage(round, "arena", f"measure {book}", started, numbers)
             self._notify(
                 "evaluation",
                 {"round": round, "book": book, "version": evaluation.policy_version}
-                | {"accuracy": evaluation.accuracy, "attempts": evaluation.attempts},
+                | {"accuracy": evaluation.accuracy, "attempts": evaluation.attempts}
+                | {"categories": evaluation.categories, "infra_errors": evaluation.infra_errors},
             )
 
     def _ask(self, method: str, *args: Any) -> Any:

@@ -51,6 +51,7 @@ from protocols.records import (
 )
 from protocols.seeds import rng_of
 from protocols.settings import RunSettings
+from protocols.verdicts import not_measured
 
 
 class Curator:
@@ -389,7 +390,12 @@ class Curator:
         """Accuracy over the stored groups of this evaluation."""
         evaluation = measuring.evaluation(self._reader, self._settings, round, book, version)
         self._store.record_evaluation(evaluation)
-        self._event(round, "info", f"{book.value} book, version {version}: {evaluation.accuracy:.3f}")
+        said = (
+            not_measured(evaluation.attempts, evaluation.categories, evaluation.infra_errors)
+            if evaluation.accuracy is None
+            else f"{evaluation.accuracy:.3f}"
+        )
+        self._event(round, "info", f"{book.value} book, version {version}: {said}")
         return evaluation
 
     def close(self) -> None:

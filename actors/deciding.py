@@ -9,6 +9,7 @@ from memory.store import TaskChange
 from protocols.credit import learnability, proposer_reward
 from protocols.records import Decision, Task, Verdict
 from protocols.seeds import digest
+from protocols.verdicts import NO_ROOM
 
 
 def decision(
@@ -66,7 +67,7 @@ def counts(judged: Sequence[Judged]) -> dict[str, Any]:
         "groups": len(judged),
         "attempts": len(verdicts),
         "verified": sum(v.reward == 1.0 for v in verdicts),
-        "infra_errors": sum(v.infra_error is not None for v in verdicts),
+        "infra_errors": sum(v.infra_error is not None and v.category != NO_ROOM for v in verdicts),
         "tokens": sum(len(a.token_ids) - a.prefilled for j in judged for a in j.group.attempts),
         "categories": choosing.tally(v.category for v in verdicts),
     }

@@ -10,6 +10,7 @@ from memory.reader import RunReader
 from protocols.records import Book, Evaluation, Record, Split
 from protocols.seeds import digest
 from protocols.settings import RunSettings
+from protocols.verdicts import NO_ROOM
 
 
 class Scored(Record):
@@ -55,8 +56,8 @@ def evaluation(reader: RunReader, settings: RunSettings, round: int, book: Book,
 def summarise(scored: Sequence[Scored]) -> dict[str, Any]:
     """Fields of `records.Evaluation`: tasks, attempts, accuracy, by_topic, categories, infra_errors.
 
-    Accuracy is the mean reward over judged attempts (0.0 without any); an attempt counts for each of its
-    task's topics.
+    Accuracy is the mean reward over judged attempts (None without any: it was not measured); an attempt
+    counts for each of its task's topics. A prompt without room is no infrastructure error.
     """
     judged = [s for s in scored if s.reward is not None]
     by_topic: dict[str, list[float]] = defaultdict(list)
@@ -66,10 +67,10 @@ def summarise(scored: Sequence[Scored]) -> dict[str, Any]:
     return {
         "tasks": len({s.task_id for s in scored}),
         "attempts": len(scored),
-        "accuracy": mean(s.reward or 0.0 for s in judged),
+        "accuracy": mean(s.reward or 0.0 for s in judged) if judged else None,
         "by_topic": {topic: mean(rewards) for topic, rewards in sorted(by_topic.items())},
         "categories": dict(sorted(Counter(s.category for s in scored).items())),
-        "infra_errors": len(scored) - len(judged),
+        "infra_errors": sum(s.reward is None and s.category != NO_ROOM for s in scored),
     }
 
 

@@ -15,6 +15,7 @@ from protocols.iteration import kept
 from protocols.records import Attempt, Group, Origin, Outcome, Program, Purpose, Record, Task, Verdict
 from protocols.seeds import rng_of
 from protocols.settings import RunSettings, VerifierSettings
+from protocols.verdicts import NO_ROOM
 
 
 class Judged(Record):
@@ -83,10 +84,10 @@ class Verifier:
 
     def _check(self, group: Group, attempt: Attempt, task: Task) -> Program | Verdict:
         """What to run for an attempt; a verdict without a reward where the prompt left no room for one."""
-        if attempt.finish != "no_room":
+        if attempt.finish != NO_ROOM:
             return self._domain.check(task, kept(group.start) + attempt.answers)
         why = f"the prompt of {group.prompt_tokens} tokens leaves no room in the model's context"
-        return Verdict(attempt_id="", reward=None, category="no_room", evidence={}, infra_error=why)
+        return Verdict(attempt_id="", reward=None, category=NO_ROOM, evidence={}, infra_error=why)
 
     def _judge(self, group: Group, task: Task, ended: list[Outcome | Verdict]) -> Judged:
         settled, rejected, detail = None, None, ""

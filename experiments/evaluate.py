@@ -17,6 +17,7 @@ from experiments.roles import players
 from protocols.errors import ArtefactError, SettingError
 from protocols.records import Book, Purpose, Split, Task
 from protocols.settings import RunSettings
+from protocols.verdicts import not_measured, percent
 
 
 def evaluate(
@@ -40,7 +41,7 @@ def evaluate(
     Returns:
         {"model", "version", "split", "kind", "results": {book: fields of `records.Evaluation`, "interval"
         (95 %, bootstrap over tasks), "pass_at_k", "mistakes", "by_kind": {kind: accuracy, interval, ...},
-        "mean_of_kinds": accuracy}}
+        "mean_of_kinds": accuracy}}; an accuracy is null where nothing was judged
 
     Raises:
         SettingError: bad choice; ArtefactError: no such model; EngineError, SandboxError: they failed.
@@ -74,23 +75,25 @@ def table(result: dict[str, Any], quiet: bool = False) -> str:
         lines.append(
             f"{result['model']}, version {result['version']}, {book} book, "
             f"{result['split']} {result['kind']}: "
-            f"{100 * r['accuracy']:.1f} % of {r['attempts']} attempts on {r['tasks']} tasks"
+            + (
+                not_measured(r["attempts"], r["categories"], r["infra_errors"])
+                if r["accuracy"] is None
+                else f"{100 * r['accuracy']:.1f} % of {r['attempts']} attempts on {r['tasks']} tasks"
+            )
             + (
                 f" (95 %: {100 * r['interval'][0]:.1f} to {100 * r['interval'][1]:.1f})"
                 if r["interval"]
                 else ""
             )
-            + (f", {r['infra_errors']} infrastructure errors" if r["infra_errors"] else "")
+            + (f", {r['infra_errors']} infrastructure errors" if r["infra_errors"] and r["interval"] else "")
         )
         for kind, part in {"": r, **(r["by_kind"] if len(r["by_kind"]) > 1 else {})}.items():
             passes = ", ".join(f"pass@{k} {100 * p:.1f} %" for k, p in part["pass_at_k"].items())
             if passes and (kind or len(part["pass_at_k"]) > 1):
                 lines.append(f"  {kind} {passes}" if kind else f"  {passes}")
         if len(r["by_kind"]) > 1:
-            shares = ", ".join(
-                f"{kind} {100 * part['accuracy']:.1f} %" for kind, part in r["by_kind"].items()
-            )
-            lines.append(f"  {shares}; unweighted mean {100 * r['mean_of_kinds']:.1f} %")
+            shares = ", ".join(f"{kind} {percent(part['accuracy'])}" for kind, part in r["by_kind"].items())
+            lines.append(f"  {shares}; unweighted mean {percent(r['mean_of_kinds'])}")
         if quiet:
             continue
         width = max((len(t) for t in r["by_topic"]), default=0)
@@ -220,7 +223,7 @@ def _apart(scored: Sequence[Scored]) -> dict[str, Any]:
     judged = [part["accuracy"] for part in by_kind.values() if part["interval"]]
     return {
         "by_kind": by_kind,
-        "mean_of_kinds": sum(judged) / len(judged) if judged else 0.0,
+        "mean_of_kinds": sum(judged) / len(judged) if judged else None,
         "mistakes": dict(mistakes.most_common()),
     }
 

@@ -141,6 +141,8 @@ def text(result: dict[str, Any]) -> str:
 
 
 def _share(of: dict[str, Any]) -> str:
+    if of["accuracy"] is None:
+        return "not measured"
     low, high = of["interval"]
     return f"{100 * of['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
 
@@ -186,11 +188,12 @@ def _row(
     by_task: dict[str, list[float]] = {}
     for task, turn in chains:
         by_task.setdefault(task.id, []).append(_worth(turn))
+    judged = any(turn.reward is not None for _, turn in chains)
     moves = [(was >= RIGHT, now >= RIGHT) for was, now in zip(first, rewards, strict=True)]
     corrected, broken = moves.count((False, True)), moves.count((True, False))
     return {
         "steps": step,
-        **_measured([sum(found) / len(found) for found in by_task.values()]),
+        **_measured([sum(found) / len(found) for found in by_task.values()] if judged else []),
         "corrected": corrected,
         "broken": broken,
         "net": corrected - broken,
@@ -201,7 +204,9 @@ def _row(
 
 
 def _measured(tasks: Sequence[float]) -> dict[str, Any]:
-    """Mean over tasks with its 95 % interval."""
+    """Mean over tasks with its 95 % interval; None where nothing was judged."""
+    if not tasks:
+        return {"accuracy": None, "interval": None}
     return {"accuracy": sum(tasks) / len(tasks), "interval": metrics.bootstrap(tasks)}
 
 

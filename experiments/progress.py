@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from protocols.settings import RunSettings
+from protocols.verdicts import not_measured
 
 #: Plain output: batches are told of this often at most, and silence is broken after this long.
 LINE_EVERY_S = 10.0
@@ -169,7 +170,11 @@ class RunProgress:
             self._stage = "measuring" if more else self._first(round + 1)
             return (
                 f"{where}  {facts['book']} book, version {facts['version']}: "
-                f"{100 * facts['accuracy']:.1f} % of {facts['attempts']} held-out attempts"
+                + (
+                    not_measured(facts["attempts"], facts["categories"], facts["infra_errors"])
+                    if facts["accuracy"] is None
+                    else f"{100 * facts['accuracy']:.1f} % of {facts['attempts']} held-out attempts"
+                )
                 + (self._and_left() if 0 < round < self._settings.rounds else "")
             )
         if kind == "round":

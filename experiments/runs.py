@@ -32,6 +32,7 @@ from experiments.tracking.live import LiveTracking
 from protocols.cores import cores
 from protocols.errors import SettingError, StoreError, TaskspaceError
 from protocols.settings import RunSettings
+from protocols.verdicts import percent
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
@@ -192,10 +193,6 @@ def headline(result: dict[str, Any], run_dir: Path, quiet: bool = False) -> str:
             f"  report: {run_dir / 'report.html'}",
         ]
     )
-
-
-def percent(share: float | None) -> str:
-    return "not measured" if share is None else f"{100 * share:.1f} %"
 
 
 def _play(

@@ -95,6 +95,10 @@ def machine() -> dict[str, Any]:
 
 def _counts(reader: RunReader) -> dict[str, Any]:
     found = reader.overview()
+    crowded = reader.rows(
+        "SELECT count(DISTINCT group_id) AS groups, count(infra_error) AS attempts FROM attempts"
+        " WHERE finish = 'no_room'"
+    )[0]
     wrong, known = found["references_wrong"], found["references_wrong"] + found["references_right"]
     same = ("tasks", "proposals", "proposed_tasks", "proposals_rejected", "attempts", "verified")
     more = ("groups_resampled", "evaluation_attempts", "tokens_generated", "tokens_trained", "policy_version")
@@ -104,10 +108,8 @@ def _counts(reader: RunReader) -> dict[str, Any]:
         "proposals_rejected_by_reason": reader.rejections(),
         # Accepted references that differ from what the real library says, where it says anything.
         "proposal_noise": {"known": known, "wrong": wrong, "share": wrong / known if known else None},
-        "infra_errors": found["infra_errors"] + found["evaluation_infra_errors"],
-        "prompts_without_room": reader.rows(
-            "SELECT count(DISTINCT group_id) AS n FROM attempts WHERE finish = 'no_room'"
-        )[0]["n"],
+        "infra_errors": found["infra_errors"] + found["evaluation_infra_errors"] - crowded["attempts"],
+        "prompts_without_room": crowded["groups"],
     }
 
 

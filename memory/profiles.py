@@ -74,7 +74,7 @@ def profile(reader: RunReader) -> Profile:
     measured: dict[str, list[Point]] = {"closed": [], "open": []}
     newest = None
     for row in reader.evaluations():
-        if row["split"] != "test" or row["book"] not in measured:
+        if row["split"] != "test" or row["book"] not in measured or row["accuracy"] is None:
             continue
         version = row["policy_version"]
         point = Point(version, row["round"], learned.get(version, tokens), row["accuracy"])

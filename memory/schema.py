@@ -200,4 +200,22 @@ V5 = """
 ALTER TABLE attempts ADD COLUMN exchanges_json TEXT;             -- NULL: a single answer, the response
 """
 
-MIGRATIONS: tuple[str, ...] = (V1, V2, V3, V4, V5)
+# An evaluation in which nothing was judged has no accuracy; before, it had 0.
+V6 = """
+CREATE TABLE measured (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  round INTEGER NOT NULL, policy_version INTEGER NOT NULL, book TEXT NOT NULL, split TEXT NOT NULL,
+  kind TEXT NOT NULL, tasks INTEGER NOT NULL, attempts INTEGER NOT NULL,
+  accuracy REAL,                     -- NULL: nothing was judged
+  by_topic_json TEXT NOT NULL, categories_json TEXT NOT NULL, infra_errors INTEGER NOT NULL,
+  seconds REAL NOT NULL, created REAL NOT NULL
+);
+INSERT INTO measured SELECT seq, id, round, policy_version, book, split, kind, tasks, attempts,
+  CASE WHEN attempts > infra_errors THEN accuracy END, by_topic_json, categories_json, infra_errors, seconds,
+  created FROM evaluations;
+DROP TABLE evaluations;
+ALTER TABLE measured RENAME TO evaluations;
+"""
+
+MIGRATIONS: tuple[str, ...] = (V1, V2, V3, V4, V5, V6)

@@ -308,8 +308,8 @@ class Evaluation(Record):
     kind: str  # single, multi, all
     tasks: int
     attempts: int
-    accuracy: float
+    accuracy: float | None  # None: nothing was judged
     by_topic: dict[str, float]
     categories: dict[str, int]
-    infra_errors: int = 0
+    infra_errors: int = 0  # prompts without room are none
     seconds: float = 0.0

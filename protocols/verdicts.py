@@ -1,5 +1,7 @@
 """The words for how programs end and how attempts are judged."""
 
+from collections.abc import Mapping
+
 #: How a program can end in the sandbox (`records.Outcome.status`), each with its meaning.
 STATUSES = {
     "ok": "every case was called; single cases may hold exceptions",
@@ -29,8 +31,28 @@ CATEGORIES = {
     "unreferenced": "the task has no reference answer yet (before consensus)",
     "no_room": "the prompt fills the model's context: nothing was answered, and there is no reward",
     "infra_error": STATUSES["infra_error"],
+    "right": "a final answer that equals the truth",
+    "wrong": "a final answer that does not; a scorer may give it a part",
+    "not_computed": "a final answer that leaves something to compute, where the truth is a number",
     "scored": "the submission is valid and has a score",
     "no_code": "the answer holds no fenced code",
     "no_submission": "the script ended without a submission",
     "bad_submission": "the submission has other rows, columns or values than it should",
 }
+
+NO_ROOM = "no_room"
+"""Of an attempt whose prompt fills the model's context: there is no answer, so no verdict and no reward; the
+sandbox did not fail, and it is no infrastructure error."""
+
+
+def not_measured(attempts: int, categories: Mapping[str, int], infra_errors: int) -> str:
+    """Why an evaluation has no accuracy: nothing in it was judged."""
+    room = categories.get(NO_ROOM, 0)
+    counted = [f"{room} prompts without room in the model's context"] if room else []
+    counted += [f"{infra_errors} infrastructure errors"] if infra_errors else []
+    why = f" ({', '.join(counted)})" if counted else ""
+    return f"not measured: none of {attempts} attempts was judged{why}"
+
+
+def percent(share: float | None) -> str:
+    return "not measured" if share is None else f"{100 * share:.1f} %"

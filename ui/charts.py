@@ -34,7 +34,8 @@ def with_bounds(evaluations: Rows) -> list[dict[str, Any]]:
     """Evaluations with `low` and `high`: Wilson's 95 % interval of the accuracy, over tasks."""
     found = []
     for row in evaluations:
-        low, high = wilson(row["accuracy"], row["tasks"]) if row["tasks"] else (None, None)
+        measured = row["tasks"] and row["accuracy"] is not None
+        low, high = wilson(row["accuracy"], row["tasks"]) if measured else (None, None)
         found.append({**row, "low": low, "high": high})
     return found
 
@@ -50,7 +51,7 @@ def accuracy(rows: Rows, height: int = 250) -> go.Figure:
     for book, split in kinds:
         mine = [row for row in rows if (row["book"], row["split"]) == (book, split)]
         # The newest measurement of a version counts; versions may be measured again.
-        latest = {row["policy_version"]: row for row in mine}
+        latest = {row["policy_version"]: row for row in mine if row["accuracy"] is not None}
         closed = book == "closed"
         versions = [version for version in sorted(latest) if latest[version]["low"] is not None]
         hue = theme.BLUE if closed else theme.GREY

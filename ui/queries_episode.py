@@ -9,6 +9,7 @@ from memory.episodes import Episode
 from memory.moments import Moments, moments
 from memory.reader import RunReader
 from protocols.records import Book, Prompt
+from protocols.verdicts import percent
 
 Row = dict[str, Any]
 
@@ -169,7 +170,7 @@ def happenings(reader: RunReader, round: int) -> list[Happening]:
         Happening(
             row["created"],
             "arena",
-            f"{row['book']} book, version {row['policy_version']}: {100 * row['accuracy']:.1f} %",
+            f"{row['book']} book, version {row['policy_version']}: {percent(row['accuracy'])}",
             {},
         )
         for row in reader.rows("SELECT * FROM evaluations WHERE round = ?", [round])

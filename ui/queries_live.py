@@ -130,7 +130,7 @@ _LEARNED = "SELECT json_extract(metrics_json, '$.staleness') FROM updates ORDER 
 
 _ROUNDS = """SELECT r.round, r.policy_version, r.started, r.finished - r.started AS seconds,
   r.planned, count(g.id) AS played,
-  sum(g.verified) * 1.0 / max(sum(g.attempts) - sum(g.infra_errors), 1) AS verified, sum(g.tokens) AS tokens,
+  sum(g.verified) * 1.0 / nullif(sum(g.attempts - g.infra_errors), 0) AS verified, sum(g.tokens) AS tokens,
   (SELECT count(*) FROM proposals p WHERE p.round = r.round) AS proposals,
   (SELECT count(p.reason) FROM proposals p WHERE p.round = r.round) AS rejected,
   (SELECT e.accuracy FROM evaluations e WHERE e.round = r.round AND e.book = 'closed' AND e.split = 'test'

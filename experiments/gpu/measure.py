@@ -192,7 +192,7 @@ def quickstart_row(device: str, tiny: bool, work: Path) -> Row:
     accuracies: list[float] = []
 
     def notify(kind: str, facts: dict[str, Any]) -> None:
-        if kind == "evaluation" and facts["book"] == "closed":
+        if kind == "evaluation" and facts["book"] == "closed" and facts["accuracy"] is not None:
             accuracies.append(facts["accuracy"])
 
     run_dir = work / "quickstart"

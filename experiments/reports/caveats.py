@@ -8,6 +8,7 @@ import yaml
 from experiments.reports.document import Cell, Column, Section, Table, Text
 from experiments.reports.reading import RunData
 from memory.privacy import portable
+from protocols.verdicts import not_measured
 
 MOST_FINDINGS, MOST_EVENTS = 20, 5
 
@@ -64,6 +65,9 @@ def _measured(run: RunData) -> str:
     if not closed:
         return "closed-book accuracy was not measured."
     last = closed[-1]
+    if last["accuracy"] is None:
+        why = not_measured(last["attempts"], last["categories"], last["infra_errors"])
+        return f"closed-book accuracy of version {last['policy_version']}: {why}."
     samples = last["attempts"] / max(last["tasks"], 1)
     each = "one attempt" if samples == 1 else f"{samples:g} attempts"
     return (

@@ -146,7 +146,8 @@ def _seeds(runs: Sequence[RunData]) -> list[Section]:
         alike.setdefault(json.dumps(rest, sort_keys=True, default=str), []).append(run)
     rows: list[tuple[Cell, ...]] = []
     for members in alike.values():
-        ends = [last["accuracy"] for run in members if (last := run.last()) is not None]
+        lasts = [last for run in members if (last := run.last()) is not None]
+        ends = [last["accuracy"] for last in lasts if last["accuracy"] is not None]
         if len(members) < 2 or not ends:
             continue
         found = comparing.over_seeds(ends)

@@ -21,6 +21,7 @@ from experiments.reports.document import (
     Text,
 )
 from experiments.reports.reading import Row, RunData
+from protocols.verdicts import NO_ROOM
 
 #: Larger heat maps are thinned: versions evenly, topics to those that changed most.
 MOST_VERSIONS, MOST_TOPICS, MOST_MAPS = 40, 60, 8
@@ -58,7 +59,7 @@ def accuracy(runs: Sequence[RunData]) -> Section:
             e["tasks"],
             e["attempts"],
             share_of(run, e),
-            e["infra_errors"],
+            e["infra_errors"] + e["categories"].get(NO_ROOM, 0),
             e["seconds"],
         )
         for run in runs
@@ -85,7 +86,7 @@ def accuracy(runs: Sequence[RunData]) -> Section:
 
 
 def _accuracy_curve(run: RunData, book: str, several: bool) -> Curve:
-    rows = run.of_book(book)
+    rows = [row for row in run.of_book(book) if row["accuracy"] is not None]
     bands = [run.interval(row) for row in rows]
     return Curve(
         name=f"{run.name}, {book} book" if several else f"{book} book",
@@ -96,7 +97,7 @@ def _accuracy_curve(run: RunData, book: str, several: bool) -> Curve:
 
 def share_of(run: RunData, evaluation: Row | None) -> Share | None:
     """Its accuracy with its interval; None when there is no evaluation, or nothing in it was judged."""
-    if evaluation is None or evaluation["attempts"] == evaluation["infra_errors"]:
+    if evaluation is None or evaluation["accuracy"] is None:
         return None
     low, high = run.interval(evaluation) or (None, None)
     return Share(mean=evaluation["accuracy"], low=low, high=high)

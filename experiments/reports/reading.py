@@ -56,7 +56,9 @@ class RunData:
     def interval(self, evaluation: Row) -> tuple[float, float] | None:
         """95 % over tasks; None when nothing was judged."""
         results = self.results.get((evaluation["round"], evaluation["book"]))
-        return wilson(evaluation["accuracy"], len(results)) if results else None
+        if not results or evaluation["accuracy"] is None:
+            return None
+        return wilson(evaluation["accuracy"], len(results))
 
     def before(self, book: str) -> Row | None:
         """Of the untrained model."""

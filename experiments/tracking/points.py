@@ -61,7 +61,8 @@ def _of_evaluations(rows: Sequence[Row]) -> Iterator[Point]:
     for row in rows:
         for name in ("accuracy", "infra_errors"):
             at, where = row["created"], f"version/{row['book']}_book_{name}"
-            yield Point(axis="version", name=where, step=row["policy_version"], value=row[name], at=at)
+            if row[name] is not None:
+                yield Point(axis="version", name=where, step=row["policy_version"], value=row[name], at=at)
 
 
 def _of_updates(rows: Sequence[Row], steps: int) -> Iterator[Point]:

@@ -44,7 +44,9 @@ def _last(reader: RunReader) -> float | None:
     return max((time for time in times if time is not None), default=None)
 
 
-_GROUPS = "SELECT round, purpose, attempts, infra_errors, created FROM groups ORDER BY seq DESC LIMIT ?"
+_GROUPS = """SELECT round, purpose, attempts, created, infra_errors - (SELECT count(a.infra_error)
+  FROM attempts a WHERE a.group_id = groups.id AND a.finish = 'no_room') AS infra_errors
+FROM groups ORDER BY seq DESC LIMIT ?"""
 
 # The first ones say what entropy was at the beginning.
 _UPDATES = """SELECT version, round, created, losses_json, grad_norms_json, metrics_json FROM updates

@@ -258,7 +258,8 @@ def _headline(seen: dict[str, Any]) -> None:
     numbers = seen["numbers"]
     closed = [row for row in seen["evaluations"] if (row["book"], row["split"]) == ("closed", "test")]
     accuracy = closed[-1]["accuracy"] if closed else None
-    gained = f"{100 * (accuracy - closed[0]['accuracy']):+.1f} points" if len(closed) > 1 else None
+    first = closed[0]["accuracy"] if len(closed) > 1 else None
+    gained = None if accuracy is None or first is None else f"{100 * (accuracy - first):+.1f} points"
     rounds = f" of {seen['planned']}" if isinstance(seen["planned"], int) else ""
     judged = numbers["attempts"] - numbers["infra_errors"]
     verified = f"{100 * numbers['verified'] / judged:.0f} % of judged" if judged else None
@@ -275,7 +276,7 @@ def _headline(seen: dict[str, Any]) -> None:
         st.metric("Verified", f"{numbers['verified']:,}", verified, **plain, **box)
     facts = f"last sign of life {blocks.clock(seen['last'])}"
     if numbers["infra_errors"]:
-        facts += f" · {numbers['infra_errors']:,} attempts without verdict (sandbox failures)"
+        facts += f" · {numbers['infra_errors']:,} attempts without verdict"
     if seen["stale"]["learned"]:
         facts += f" · newest update: from answers {seen['stale']['learned']:.2f} versions behind"
     st.text(line(facts, 240))
