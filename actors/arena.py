@@ -33,6 +33,7 @@ from actors.learner import learner_of
 from actors.runtime import Pending, Role, Runtime, insist, start_runtime
 from actors.verifier import Judged
 from memory.checkpoints import weights_checksum
+from protocols.clock import Began
 from protocols.iteration import Play
 from protocols.records import Book, Evaluation, Group
 from protocols.settings import RunSettings
@@ -162,12 +163,12 @@ class Arena:
         if not asks:
             return None
         self._check_stop()
-        self._proposals_began = time.monotonic()
+        self._proposals_began = Began()
         self._asked_for = asks, self._policy(self._settings.proposer.policy)
         return self._roles.proposer.submit("propose", *self._asked_for)
 
     def proposals_overdue(self) -> bool:
-        return time.monotonic() - self._proposals_began > self._proposals_deadline_s
+        return self._proposals_began.seconds > self._proposals_deadline_s
 
     def take_proposals(self, round: int, pending: Pending) -> None:
         proposals = self._insist(
@@ -176,12 +177,11 @@ class Arena:
             *self._asked_for,
             deadline_s=self._proposals_deadline_s,
             reason=f"the proposals of round {round}",
-            begun=(pending, self._proposals_began),
+            begun=(pending, self._proposals_began.tick),
         )
         facts = self._ask("admit_proposals", round, proposals)
-        began = time.time() - (time.monotonic() - self._proposals_began)
         tokens = sum(len(proposal.logprobs) for proposal in proposals)
-        self._stage(round, "proposer", "propose", began, {**facts, "tokens": tokens})
+        self._stage(round, "proposer", "propose", self._proposals_began, {**facts, "tokens": tokens})
         self._notify("proposals", {"round": round, **facts})
 
     @property
@@ -230,8 +230,8 @@ class Arena:
 
         def admit(batch: Batch, judged: list[Judged], seconds: float) -> None:
             facts = self._ask("admit", judged)
-            noted = {**facts, "waited": time.time() - batch.played - seconds, "queues": pipeline.queues}
-            self._ask("add_stage", batch.round, "verifier", "judge", batch.played, seconds, noted)
+            noted = {**facts, "waited": batch.played.seconds - seconds, "queues": pipeline.queues}
+            self._ask("add_stage", batch.round, "verifier", "judge", batch.played.at, seconds, noted)
             planned = total or self._settings.solver.groups_per_round
             self._notify(
                 "batch", {"round": batch.round, "purpose": batch.plays[0].purpose, "total": planned, **facts}
@@ -264,7 +264,7 @@ class Arena:
             self._roles.engine.call(
                 "sleep", deadline_s=self._settings.engine.deadline_s, reason="it to sleep"
             )
-        started = time.time()
+        started = Began()
         update, weights = self._insist(
             self._roles.learner,
             "learn",
@@ -338,7 +338,7 @@ class Arena:
         for book in books:
             if self._ask("evaluated", round, book):
                 continue
-            started = time.time()
+            started = Began()
             self._collect(self._ask("evaluation_plan", round, book), self._weights)
             evaluation: Evaluation = self._ask("evaluate", round, book, self._weights.version)
             numbers = {} if evaluation.accuracy is None else {"accuracy": evaluation.accuracy}
@@ -358,8 +358,8 @@ class Arena:
         """Call a role; where it hangs, it is replaced and asked again."""
         return insist(role, method, *args, again=self._settings.runtime.restarts, **how)
 
-    def _stage(self, round: int, role: str, stage: str, started: float, facts: dict[str, Any]) -> None:
-        self._ask("add_stage", round, role, stage, started, time.time() - started, facts)
+    def _stage(self, round: int, role: str, stage: str, began: Began, facts: dict[str, Any]) -> None:
+        self._ask("add_stage", round, role, stage, began.at, began.seconds, facts)
 
     def _notify(self, kind: str, facts: dict[str, Any]) -> None:
         with self._telling:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from actors.engines.base import Weights
 from actors.runtime import Pending, Role, Runtime
 from actors.verifier import Judged
+from protocols.clock import Began
 from protocols.errors import DeadlineError, RoleLostError
 from protocols.iteration import Play
 from protocols.records import Group
@@ -44,9 +45,9 @@ class Batch:
     role: Role
     asked: float = field(default_factory=time.monotonic)  # of the role that works on it
     late: int = 0  # how often that role did not answer in time
-    began: float = field(default_factory=time.time)
+    began: Began = field(default_factory=Began)
     groups: list[Group] = field(default_factory=list)
-    played: float = 0.0  # when its groups came, on the wall clock
+    played: Began = field(default_factory=Began)  # when its groups came
 
     @property
     def round(self) -> int:
@@ -149,7 +150,7 @@ class Pipeline:
 
     def _take_groups(self, batch: Batch) -> None:
         batch.groups = batch.pending.result(1.0, "groups that have come")
-        batch.played = time.time()
+        batch.played = Began()
         self._playing.remove(batch)
         self._played.append(batch)
         self._tell_played(batch)

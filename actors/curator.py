@@ -154,7 +154,8 @@ class Curator:
 
     def finish_round(self, round: int) -> None:
         self._store.finish_round(round)
-        size = self._space.growth()[-1]
+        grown = self._space.growth()
+        size = grown[-1] if grown else {"tasks": 0, "attempts": 0}
         self._event(
             round, "info", f"round {round} finished: {size['tasks']} tasks, {size['attempts']} attempts"
         )

@@ -82,7 +82,7 @@ def connect(settings: RuntimeSettings) -> None:
                 runtime_env.setdefault("env_vars", {})[NICENESS] = str(settings.niceness)
             # "local" and not None, which would join whatever RAY_ADDRESS names.
             ray.init(address=settings.address or "local", runtime_env=runtime_env, **options)
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except Exception as error:  # Ray raises the bare class, too, when a part of it does not start in time
         raise SettingError(refusal(settings.address, error)) from None
 
 

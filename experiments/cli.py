@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from experiments import terminal
 from experiments.commands import (
     branching,
     data,
@@ -90,6 +91,7 @@ def settings_of_all(
 
 def main() -> None:
     """Entry point of the `taskspace` command."""
+    terminal.set_up()
     try:
         app(prog_name="taskspace")
     except SystemExit as ended:

@@ -72,6 +72,7 @@ def values_of(preset: str | Path) -> dict[str, Any]:
     """
     path = _find(str(preset))
     values = read(path)
+    _refuse_control(values, f"config file {path}")
     values.setdefault("preset", path.stem)
     return values
 
@@ -245,6 +246,7 @@ def _put(values: dict[str, Any], override: str) -> None:
         value = plain_yaml.load(text)
     except yaml.YAMLError:
         raise SettingError(f"--set {override}: the value is not YAML; put it in quotes") from None
+    _refuse_control(value, f"--set {key}")
     *parents, last = key.split(".")
     here = values
     for parent in parents:
@@ -253,6 +255,25 @@ def _put(values: dict[str, Any], override: str) -> None:
             raise SettingError(f"--set {key}: {parent!r} is a single value and has no keys; use {parent}=...")
         here = inner
     here[last] = value
+
+
+def _refuse_control(value: Any, where: str) -> None:
+    """Refuse what a backslash in double quotes makes: "\\boxed" is a backspace and oxed, "\\frac" a form feed
+    and rac.
+
+    Raises:
+        SettingError: a text holds a control character that nobody writes on purpose.
+    """
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _refuse_control(inner, f"{where}: {name}")
+    elif isinstance(value, list):
+        for inner in value:
+            _refuse_control(inner, where)
+    elif isinstance(value, str) and any(sign in "\a\b\v\f\x1b" for sign in value):
+        raise SettingError(
+            f"{where}: a control character in {value!r}; a backslash stands for itself in single quotes only"
+        )
 
 
 def _refuse_unknown(values: dict[str, Any], model: type[BaseModel], prefix: str) -> None:

@@ -5,6 +5,7 @@ Every export is written whole or not at all, from one state of the run. What the
 """
 
 import contextlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +75,14 @@ def load(source: Path, out: Path, overrides: list[str]) -> dict[str, Any]:
     from memory import importing
 
     settings = config.load("quickstart", overrides)
+    left_out: list[str] = []
     with building(out, "--out") as draft:
-        counts = importing.load(source, draft, settings.model_dump(mode="json"))
+        counts = importing.load(source, draft, settings.model_dump(mode="json"), left_out.append)
         save_settings(draft)
         (draft / "run.lock").unlink(missing_ok=True)
-    return {"run": str(out), "rows": counts}
+    for line in left_out:
+        print(line, file=sys.stderr)
+    return {"run": str(out), "rows": counts, "left_out": left_out}
 
 
 def save_settings(folder: Path) -> None:
@@ -94,6 +98,6 @@ def new_folder(out: Path, runs_dir: Path) -> Path:
 
 def text(told: dict[str, Any]) -> str:
     """For people: what was written where."""
-    where = next(str(value) for key, value in told.items() if key != "rows")
+    where = next(str(value) for key, value in told.items() if key not in ("rows", "left_out"))
     counts = ", ".join(f"{rows} {name.replace('_', ' ')}" for name, rows in told["rows"].items() if rows)
     return f"written to {where}" + (f": {counts}" if counts else "")

@@ -152,7 +152,7 @@ def _join(address: str) -> Any:
                 f"--address {address}: Ray Client cannot be imported ({error}); "
                 "pip install 'taskspace[cluster]'"
             ) from None
-        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        except Exception as error:  # Ray raises the bare class, too
             # The head starts a process for each client, and gives it half a minute: a busy one may miss it.
             if not (tries_left and isinstance(error, ConnectionError)):
                 raise SettingError(refusal(address, error)) from None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import accelerators, cluster, engine_checks, memory_use
+from experiments.model_checks import check_adapters, check_tokenizer
 from experiments.progress import downloading
 from protocols.cores import Cores
 from protocols.errors import SettingError, StoreError
@@ -27,7 +28,7 @@ def model_folder(settings: ModelSettings, quiet: bool = False) -> Path:
     """The model as a local folder, fetched with a progress bar when it is not there yet.
 
     Raises:
-        SettingError: it is known to write no text.
+        SettingError: it is known to write no text, or its tokenizer cannot work.
         ArtefactError: it does not exist, cannot be reached, or is damaged.
     """
     from memory import artefacts
@@ -38,7 +39,9 @@ def model_folder(settings: ModelSettings, quiet: bool = False) -> Path:
             " or set learner.grpo.embedder to it"
         )
     with downloading(f"model {settings.name}", quiet) as told:
-        return artefacts.fetch_model(settings.name, settings.revision, told)
+        folder = artefacts.fetch_model(settings.name, settings.revision, told)
+    check_tokenizer(settings, folder)
+    return folder
 
 
 def fetch_embedder(settings: RunSettings, quiet: bool = False) -> None:
@@ -100,6 +103,7 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path, resumed: bool
     """
     from actors.choosing import base_tasks
     from protocols.domain import make_domain
+    from protocols.records import Split
 
     domain = make_domain(settings)
     if settings.proposer.per_round and not domain.proposable:
@@ -112,10 +116,18 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path, resumed: bool
             f"setting evaluation.kind: {domain.name} has no tasks of kind {settings.evaluation.kind!r}; "
             f"write --set evaluation.kind=all, or choose among {', '.join(domain.kinds)}"
         )
+    kind = "single" if "multi" in domain.kinds else "all"
+    given = settings.proposer.per_round or settings.curator.source
+    if not (given or resumed or domain.tasks(Split.TRAIN, kind, 1)):
+        raise SettingError(
+            f"domain {domain.name}: it has no training task (those that are held out are left out); "
+            "give it others to train on, or let some be proposed"
+        )
     if settings.curator.base_tasks and not (resumed or settings.curator.source):  # a store may know others
         base_tasks(domain, settings)  # refuses unknown ones
     for notice in domain.notices:
         print(notice, file=sys.stderr)
+    check_adapters(settings, model_path)
     engine_checks.check(settings, model_path)
     parameters = parameters_of(model_path)
     check_machines(settings, parameters, model_path)

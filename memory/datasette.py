@@ -21,7 +21,7 @@ VIEWS = {
     "rounds_in_numbers": (
         "What each round came to: collection, proposals, the update that it made.",
         """SELECT r.round, r.policy_version, datetime(r.started, 'unixepoch') AS started,
-  round(r.finished - r.started, 1) AS seconds, g.groups, g.attempts, g.verified,
+  round(max(r.finished - r.started, 0), 1) AS seconds, g.groups, g.attempts, g.verified,
   round(1.0 * g.verified / g.attempts, 4) AS solve_rate, g.infra_errors, g.tokens,
   (SELECT count(*) FROM proposals p WHERE p.round = r.round) AS proposals,
   (SELECT count(reason) FROM proposals p WHERE p.round = r.round) AS rejected,

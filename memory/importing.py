@@ -8,7 +8,7 @@ neither checkpoints nor, with lines, plans, decisions and updates.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,15 @@ ENDINGS = (".jsonl", ".parquet", ".arrow")
 _AT_ONCE = 64  # groups admitted together
 
 
-def load(source: Path, folder: Path, config: dict[str, Any]) -> dict[str, int]:
+def load(
+    source: Path, folder: Path, config: dict[str, Any], left_out: Callable[[str], object]
+) -> dict[str, int]:
     """Make `folder/run.db` of what is in `source`; returns how many rows of what there are.
 
     Args:
         folder: is there, and empty.
         config: settings that episodes of other origin are taken to have been played with.
+        left_out: is told of each line that cannot be stored, and why; the rest is kept.
 
     Raises:
         StoreError: there is nothing to import, it is damaged, or a line cannot be used.
@@ -47,7 +50,9 @@ def load(source: Path, folder: Path, config: dict[str, Any]) -> dict[str, int]:
         found = (
             one
             for file in files
-            for one in played(_lines(file), str(file.relative_to(source) if source.is_dir() else file.name))
+            for one in played(
+                _lines(file, left_out), str(file.relative_to(source) if source.is_dir() else file.name)
+            )
         )
         for round, groups in groupby(found, key=lambda one: one.group.round):
             _add(store, round, groups)
@@ -71,15 +76,29 @@ def _files(source: Path) -> list[Path]:
     return found
 
 
-def _lines(file: Path) -> Iterator[Line]:
+def _lines(file: Path, left_out: Callable[[str], object]) -> Iterator[tuple[int, Line]]:
+    """With their numbers, from 1."""
+    for number, line in _read(file):
+        try:
+            # What a model said may hold anything, and is stored so; all else is a name or is shown to one.
+            said = {**line, "completion": None} if isinstance(line, dict) else line
+            json.dumps(said, ensure_ascii=False, default=str).encode()
+        except UnicodeEncodeError as error:
+            sign = str(error.object)[error.start].encode("ascii", "backslashreplace").decode()
+            left_out(f"{file.name} line {number}: left out, {sign} is half of a character")
+        else:
+            yield number, line
+
+
+def _read(file: Path) -> Iterator[tuple[int, Line]]:
     if file.suffix != ".jsonl":
-        yield from parquet.episodes(file)
+        yield from enumerate(parquet.episodes(file), 1)
         return
     with file.open("rb") as stored:
         for number, line in enumerate(stored, 1):
             try:
                 if line.strip():
-                    yield from_json(line.decode())
+                    yield number, from_json(line.decode())
             except (ValueError, RecursionError) as error:
                 raise StoreError(f"{file.name} line {number}: broken JSON ({error}); correct it") from None
 

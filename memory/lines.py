@@ -128,16 +128,17 @@ class Played(Record, frozen=True):
     verdicts: tuple[Verdict, ...]
 
 
-def played(found: Iterable[Line], where: str) -> Iterator[Played]:
+def played(found: Iterable[tuple[int, Line]], where: str) -> Iterator[Played]:
     """Groups: lines that follow each other with the same `info.group_id`, or else with the same prompt.
 
     Args:
-        where: they come from, for messages; lines are counted from 1.
+        found: lines with their numbers.
+        where: they come from, for messages.
 
     Raises:
         StoreError: a line cannot be used; the message names it.
     """
-    numbered = ((number, _known(line, f"{where} line {number}")) for number, line in enumerate(found, 1))
+    numbered = ((number, _known(line, f"{where} line {number}")) for number, line in found)
     positions: dict[tuple[int, str], int] = {}
     for _, several in groupby(numbered, key=lambda pair: _key(pair[1])):
         members = list(several)

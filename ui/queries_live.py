@@ -128,7 +128,7 @@ FROM (SELECT policy_version FROM groups WHERE purpose = 'collect' ORDER BY seq D
 
 _LEARNED = "SELECT json_extract(metrics_json, '$.staleness') FROM updates ORDER BY version DESC LIMIT 1"
 
-_ROUNDS = """SELECT r.round, r.policy_version, r.started, r.finished - r.started AS seconds,
+_ROUNDS = """SELECT r.round, r.policy_version, r.started, max(r.finished - r.started, 0) AS seconds,
   r.planned, count(g.id) AS played,
   sum(g.verified) * 1.0 / nullif(sum(g.attempts - g.infra_errors), 0) AS verified, sum(g.tokens) AS tokens,
   (SELECT count(*) FROM proposals p WHERE p.round = r.round) AS proposals,

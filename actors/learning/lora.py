@@ -50,6 +50,14 @@ def add_adapters(model: Any, settings: LoraSettings, seed: int, name: str) -> An
                 f"setting learner.lora.target_modules: {str(error).partition('. ')[0]}; name linear modules "
                 "of the model, or write --set learner.lora.target_modules=all-linear"
             ) from None
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    for name_of, module in model.named_modules():
+        if any(module is end for end in ends) and hasattr(module, "base_layer"):
+            raise SettingError(
+                f"setting learner.lora.target_modules: {name_of} gets no adapter here: embeddings and head "
+                "stay as they are; name linear modules of the layers, or write "
+                "--set learner.lora.target_modules=all-linear"
+            )
     config.base_model_name_or_path = name  # peft prefers the folder that the model was read from
     return config
 

@@ -95,7 +95,7 @@ _OF_ROUND = (
     *("seconds", "proposals", "proposals_unusable", "attempts", "verified", "mean_reward", "learnability"),
     *("infra_errors", "tokens"),
 )
-_ROUNDS = """SELECT r.round, r.finished, r.finished - r.started AS seconds,
+_ROUNDS = """SELECT r.round, r.finished, max(r.finished - r.started, 0) AS seconds,
   (SELECT count(*) FROM proposals p WHERE p.round = r.round) AS proposals,
   (SELECT count(*) FROM proposals p WHERE p.round = r.round AND p.task_id IS NULL) AS proposals_unusable,
   ifnull(g.attempts, 0) AS attempts, ifnull(g.verified, 0) AS verified, g.mean_reward, g.learnability,
