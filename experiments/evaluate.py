@@ -12,6 +12,7 @@ from typing import Any
 from actors.measuring import Scored, summarise
 from experiments import config, engine_checks, metrics, preflight
 from experiments.conditions import Condition
+from experiments.model_checks import check_tokenizer
 from experiments.progress import counting
 from experiments.roles import players
 from protocols.errors import ArtefactError, SettingError
@@ -114,6 +115,7 @@ def subject(
         ArtefactError: no such run or model.
     """
     settings, weights_dir, version = _subject(model, version, base, overrides, runs_dir, quiet)
+    check_tokenizer(settings.model, weights_dir)
     if settings.engine.fixed_weights:
         engine_checks.require_initial(settings, version)
         print(engine_checks.reached(settings, weights_dir), file=sys.stderr)

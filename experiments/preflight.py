@@ -28,7 +28,7 @@ def model_folder(settings: ModelSettings, quiet: bool = False) -> Path:
     """The model as a local folder, fetched with a progress bar when it is not there yet.
 
     Raises:
-        SettingError: it is known to write no text, or its tokenizer cannot work.
+        SettingError: it is known to write no text.
         ArtefactError: it does not exist, cannot be reached, or is damaged.
     """
     from memory import artefacts
@@ -39,9 +39,7 @@ def model_folder(settings: ModelSettings, quiet: bool = False) -> Path:
             " or set learner.grpo.embedder to it"
         )
     with downloading(f"model {settings.name}", quiet) as told:
-        folder = artefacts.fetch_model(settings.name, settings.revision, told)
-    check_tokenizer(settings, folder)
-    return folder
+        return artefacts.fetch_model(settings.name, settings.revision, told)
 
 
 def fetch_embedder(settings: RunSettings, quiet: bool = False) -> None:
@@ -127,10 +125,11 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path, resumed: bool
         base_tasks(domain, settings)  # refuses unknown ones
     for notice in domain.notices:
         print(notice, file=sys.stderr)
-    check_adapters(settings, model_path)
-    engine_checks.check(settings, model_path)
     parameters = parameters_of(model_path)
     check_machines(settings, parameters, model_path)
+    check_tokenizer(settings.model, model_path)
+    check_adapters(settings, model_path)
+    engine_checks.check(settings, model_path)
     free = shutil.disk_usage(nearest_existing(runs_dir)).free
     check_disk(settings, parameters, free, runs_dir)
 

@@ -16,7 +16,7 @@ from typing import Any
 from memory import parquet
 from memory.codec import from_json, to_json
 from memory.frozen import frozen
-from memory.lines import Line, played
+from memory.lines import Line, played_of
 from memory.store import Store
 from protocols.errors import StoreError
 

@@ -128,7 +128,12 @@ class Played(Record, frozen=True):
     verdicts: tuple[Verdict, ...]
 
 
-def played(found: Iterable[tuple[int, Line]], where: str) -> Iterator[Played]:
+def played(found: Iterable[Line], where: str) -> Iterator[Played]:
+    """See `played_of`, of lines that are counted from 1."""
+    return played_of(enumerate(found, 1), where)
+
+
+def played_of(found: Iterable[tuple[int, Line]], where: str) -> Iterator[Played]:
     """Groups: lines that follow each other with the same `info.group_id`, or else with the same prompt.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actors.engines.chat import encode_prompt
-from experiments import config, preflight
+from experiments import config
 from experiments.model_checks import check_adapters, check_tokenizer
 from memory.artefacts import fetch_model
 from protocols.errors import EngineError, SettingError
@@ -68,7 +68,7 @@ def test_a_broken_template_is_one_line(tmp_path: Path, template: str) -> None:
     with pytest.raises(
         SettingError, match=r"model.name .*model: the chat template of .* cannot be used"
     ) as told:
-        preflight.model_folder(ModelSettings(name=str(made)))
+        check_tokenizer(ModelSettings(name=str(made)), made)
     assert "\n" not in str(told.value)
     with pytest.raises(EngineError, match="cannot be used"):
         encode_prompt(tokenizer(made), ASKED)
@@ -77,14 +77,14 @@ def test_a_broken_template_is_one_line(tmp_path: Path, template: str) -> None:
 def test_a_tokenizer_that_knows_more_than_the_model_is_one_line(tmp_path: Path) -> None:
     made = folder(tmp_path, vocab_size=256)
     with pytest.raises(SettingError, match=r"its tokenizer has ids up to 258, its embeddings 256 rows"):
-        preflight.model_folder(ModelSettings(name=str(made)))
+        check_tokenizer(ModelSettings(name=str(made)), made)
 
 
 def test_a_damaged_tokenizer_is_one_line(tmp_path: Path) -> None:
     made = folder(tmp_path)
     (made / "tokenizer.json").write_text("{")
     with pytest.raises(SettingError, match="its tokenizer cannot be read"):
-        preflight.model_folder(ModelSettings(name=str(made)))
+        check_tokenizer(ModelSettings(name=str(made)), made)
 
 
 @pytest.mark.parametrize("tied", [True, False])
