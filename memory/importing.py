@@ -50,7 +50,7 @@ def load(
         found = (
             one
             for file in files
-            for one in played(
+            for one in played_of(
                 _lines(file, left_out), str(file.relative_to(source) if source.is_dir() else file.name)
             )
         )
