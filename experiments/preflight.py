@@ -13,6 +13,7 @@ from typing import Any
 from experiments import accelerators, cluster, engine_checks, memory_use
 from experiments.model_checks import check_adapters, check_tokenizer
 from experiments.progress import downloading
+from memory import filesystems
 from protocols.cores import Cores
 from protocols.errors import SettingError, StoreError
 from protocols.recipes import recipe
@@ -97,7 +98,7 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path, resumed: bool
     Raises:
         SettingError: domain or engine refuse their settings, or too little memory.
         EngineError: the server that is to answer cannot be used.
-        StoreError: too little disk.
+        StoreError: too little disk, or files that cannot be locked there.
     """
     from actors.choosing import base_tasks
     from protocols.domain import make_domain
@@ -130,7 +131,14 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path, resumed: bool
     check_tokenizer(settings.model, model_path)
     check_adapters(settings, model_path)
     engine_checks.check(settings, model_path)
-    free = shutil.disk_usage(nearest_existing(runs_dir)).free
+    there = nearest_existing(runs_dir)
+    if filesystems.journal_mode(there) != "WAL":
+        print(
+            f"{runs_dir}: its file system ({filesystems.kind(there)}) shares no memory between processes, so the "
+            "run keeps a rollback journal: who looks at it waits for who writes it, and the other way round",
+            file=sys.stderr,
+        )
+    free = shutil.disk_usage(there).free
     check_disk(settings, parameters, free, runs_dir)
 
 

@@ -11,12 +11,13 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
+from memory import filesystems
 from memory.schema import APPLICATION_ID, MIGRATIONS
 from protocols.errors import StoreError
 
 _BUSY_S = 10.0
 
-#: What a writing connection is set to, each with its reason.
+#: What a writing connection is set to, each with its reason. Where the log cannot work, see `_pragmas`.
 WRITER_PRAGMAS = {
     "journal_mode": "WAL",  # readers go on while a batch is written, and see whole batches only
     # With NORMAL a commit is in the kernel's hands when it returns: any process may be killed and no admitted
@@ -192,10 +193,13 @@ def read_only(path: Path) -> sqlite3.Connection:
                 raise  # busy, say: somebody is writing, and it must not be read as if nobody were
             # SQLite needs a writable folder to share a log with a writer. Without a log there is none to
             # share: a finished run on a read-only disk is read as it lies.
-            wal = path.with_name(path.name + "-wal")
-            if wal.exists() and wal.stat().st_size:
-                raise
-            connection = _connect_read_only(f"{uri}?mode=ro&immutable=1")
+            logs = [path.with_name(path.name + suffix) for suffix in ("-wal", "-journal")]
+            if any(log.exists() and log.stat().st_size for log in logs):
+                # Half a batch of a killed writer: undone by whoever may write; else nobody can read on.
+                _undo(uri)
+                connection = _connect_read_only(f"{uri}?mode=ro")
+            else:
+                connection = _connect_read_only(f"{uri}?mode=ro&immutable=1")
     try:
         version = schema_version(connection, path)
         if version < len(MIGRATIONS):
@@ -209,6 +213,12 @@ def read_only(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _undo(uri: str) -> None:
+    """Have SQLite roll back what a rollback journal says was not finished."""
+    with closing(sqlite3.connect(f"{uri}?mode=rw", uri=True, timeout=_BUSY_S)) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
 def _connect_read_only(uri: str) -> sqlite3.Connection:
@@ -235,13 +245,24 @@ def _writing(path: Path, fresh: bool = False) -> Iterator[sqlite3.Connection]:
                 )
             if not version and not fresh:
                 raise StoreError(f"{path}: holds no run, its start was cut short; delete it and start again")
-            for name, value in WRITER_PRAGMAS.items():
+            for name, value in _pragmas(path).items():
                 connection.execute(f"PRAGMA {name} = {value}")
             yield connection
         except BaseException:
             with suppress(sqlite3.Error):
                 connection.close()
             raise
+
+
+def _pragmas(path: Path) -> dict[str, str]:
+    """`WRITER_PRAGMAS`, or a rollback journal in place of the log where its file system has none.
+
+    Raises:
+        StoreError: files cannot be locked there.
+    """
+    mode = filesystems.journal_mode(path.absolute().parent)
+    # A rollback journal that was not synced may lack what a killed machine needs to undo half a batch.
+    return WRITER_PRAGMAS if mode == "WAL" else WRITER_PRAGMAS | {"journal_mode": mode, "synchronous": "FULL"}
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, version: int, run: Mapping[str, str]) -> None:

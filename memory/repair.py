@@ -84,9 +84,10 @@ def _saved(path: Path, scratch: Path) -> Repaired:
     """Read a copy: looking at a log may change it, and the damaged file is kept as it was found."""
     damaged, made = scratch / "damaged.db", scratch / "run.db"
     shutil.copyfile(path, damaged)
-    wal = path.with_name(path.name + "-wal")
-    if wal.exists():
-        shutil.copyfile(wal, scratch / "damaged.db-wal")
+    for suffix in ("-wal", "-journal"):
+        log = path.with_name(path.name + suffix)
+        if log.exists():
+            shutil.copyfile(log, scratch / f"damaged.db{suffix}")
     _lengthen(damaged)
     lost: list[str] = []
     with closing(sqlite3.connect(damaged)) as source:
@@ -106,7 +107,7 @@ def _saved(path: Path, scratch: Path) -> Repaired:
     opening.existing(made).close()  # what an older version lacks
     lost += [f"still wrong: {line}" for one in _wrong(scratch) for line in one.problems]
     kept = _free_name(path)
-    for suffix in ("", "-wal"):
+    for suffix in ("", "-wal", "-journal"):
         beside = path.with_name(path.name + suffix)
         if beside.exists():
             beside.rename(path.with_name(kept + suffix))
