@@ -134,8 +134,8 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path, resumed: bool
     there = nearest_existing(runs_dir)
     if filesystems.journal_mode(there) != "WAL":
         print(
-            f"{runs_dir}: its file system ({filesystems.kind(there)}) shares no memory between processes, so the "
-            "run keeps a rollback journal: who looks at it waits for who writes it, and the other way round",
+            f"{runs_dir}: its file system ({filesystems.kind(there)}) shares no memory between processes; "
+            "the run keeps a rollback journal, so who looks at it waits for who writes it, and vice versa",
             file=sys.stderr,
         )
     free = shutil.disk_usage(there).free

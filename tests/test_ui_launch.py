@@ -1,9 +1,13 @@
 """The screen starts on this machine only, on a free port, and says why when it cannot."""
 
+import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 
 from protocols.errors import TaskspaceError
@@ -95,3 +99,17 @@ def test_it_takes_the_next_free_port_and_answers(tmp_path: Path, monkeypatch: py
         finally:
             screen.terminate()
             screen.wait(timeout=20)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
+def test_a_screen_goes_with_its_command(tmp_path: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "experiments.cli", "ui", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as ui:
+        assert ui.stderr is not None
+        told = ui.stderr.readline()
+        (screen,) = psutil.Process(ui.pid).children()
+        assert "http://127.0.0.1:" in told and screen.is_running()
+        ui.send_signal(number)
+        assert ui.wait(timeout=30) == (-9 if number == signal.SIGKILL else 0)
+    gone, _ = psutil.wait_procs([screen], timeout=15)
+    assert gone or not screen.is_running()

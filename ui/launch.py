@@ -27,7 +27,7 @@ _APP = Path(__file__).with_name("app.py")
 
 
 class Screen(subprocess.Popen[bytes]):
-    """The running server. `terminate()` ends it."""
+    """The running server. `terminate()` ends it; so does the end of this process, however it comes."""
 
     url: str = ""
     port: int = 0
@@ -136,7 +136,7 @@ def _spawn(runs_dir: Path, port: int, run: str | None) -> Screen:
     flags += [f"--server.allowedHosts={host}" for host in (ADDRESS, "localhost")]
     output = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the process)
     screen = Screen(
-        [sys.executable, "-m", "streamlit", "run", str(_APP), *flags],
+        [sys.executable, "-m", "ui.serving", str(os.getpid()), "run", str(_APP), *flags],
         cwd=_APP.parents[1],
         env={**os.environ, "TASKSPACE_RUNS": str(runs_dir.resolve())},
         stdin=subprocess.DEVNULL,

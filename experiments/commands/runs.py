@@ -1,6 +1,7 @@
 """Commands about runs: run, eval, audit, report, ui."""
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -214,6 +215,8 @@ def ui(
     """
     from ui import launch
 
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: the screen does not stay behind
+        signal.signal(number, signal.default_int_handler)
     process = launch.start(runs_dir, port, headless=not sys.stderr.isatty(), run=run)
     print(f"taskspace: {launch.url(process)}  (Ctrl-C ends it)", file=sys.stderr)
     try:
