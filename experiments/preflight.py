@@ -17,6 +17,7 @@ from memory import filesystems
 from protocols.cores import Cores
 from protocols.errors import SettingError, StoreError
 from protocols.recipes import recipe
+from protocols.records import Role, Split
 from protocols.settings import ModelSettings, RunSettings
 
 #: Interpreters, Ray, torch's own libraries, sandbox and activations of a small batch; measured on smoke.
@@ -102,8 +103,8 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path, resumed: bool
     """
     from actors.choosing import base_tasks
     from protocols.domain import make_domain
-    from protocols.records import Split
 
+    check_ratios(settings)
     domain = make_domain(settings)
     if settings.proposer.per_round and not domain.proposable:
         raise SettingError(
@@ -140,6 +141,31 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path, resumed: bool
         )
     free = shutil.disk_usage(there).free
     check_disk(settings, parameters, free, runs_dir)
+
+
+def check_ratios(settings: RunSettings) -> None:
+    """Raises:
+    SettingError: answers would be weighed against log-probabilities of another distribution. The engine's
+        are those it sampled from; below a `top_p` of 1 that is the nucleus, renormalised, and the policy's
+        are those of the whole vocabulary, so that every ratio is off by the mass that was cut away.
+    """
+    grpo, plan = settings.learner.grpo, recipe(settings.learner.recipe)
+    weighed = {
+        "learner.grpo.denominator=recomputed": grpo.denominator == "rollout",
+        "learner.grpo.engine_cap=null": grpo.engine_cap is not None,
+        "learner.grpo.engine_band=null": grpo.engine_band is not None,
+    }
+    remedy = next((name for name, wanted in weighed.items() if wanted), None)
+    if plan.algorithm == "sft" or remedy is None:
+        return
+    sampled = {Role.SOLVER: settings.solver.sampling, Role.PROPOSER: settings.proposer.sampling}
+    for role in plan.roles:
+        if sampled[role].top_p < 1:
+            raise SettingError(
+                f"setting {role}.sampling.top_p: {sampled[role].top_p:g} cuts away some probability, and "
+                f"{remedy.partition('=')[0]} compares with it; write --set {role}.sampling.top_p=1, or "
+                f"--set {remedy}"
+            )
 
 
 def check_machines(settings: RunSettings, parameters: int, model_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import joining
-from experiments import config, terminal
+from experiments import config, preflight, terminal
 from memory.reader import RunReader
 from protocols import plain_yaml
 from protocols.clock import Began
@@ -128,3 +128,26 @@ def test_a_ray_that_does_not_start_in_time_is_one_line(
         joining.connect(RuntimeSettings(kind="ray"))
     assert "\n" not in str(told.value) and "runtime.kind=inline" in str(told.value)
     assert "ray" in sys.modules
+
+
+RL = ["learner.recipe=open-rl", "learner.grpo.engine_cap=null", "solver.sampling.top_p=0.9"]
+
+
+@pytest.mark.parametrize(
+    ("more", "remedy"),
+    [
+        (["learner.grpo.denominator=rollout"], "learner.grpo.denominator=recomputed"),
+        (["learner.grpo.engine_cap=2"], "learner.grpo.engine_cap=null"),
+        (["learner.grpo.engine_band=2"], "learner.grpo.engine_band=null"),
+        (["learner.grpo.denominator=recomputed"], ""),
+        (["learner.grpo.denominator=rollout", "solver.sampling.top_p=1"], ""),
+        (["learner.recipe=closed-sft", "learner.grpo.denominator=rollout"], ""),
+    ],
+)
+def test_ratios_to_a_nucleus_are_refused(more: list[str], remedy: str) -> None:
+    settings = config.load("smoke", [*RL, *more])
+    if not remedy:
+        preflight.check_ratios(settings)
+        return
+    with pytest.raises(SettingError, match=rf"solver.sampling.top_p: 0.9 .*top_p=1, or --set {remedy}"):
+        preflight.check_ratios(settings)
