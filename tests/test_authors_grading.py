@@ -56,6 +56,7 @@ CALL = f"zwc.{N['mean']}(x)"
         (f"import warnings\ndef f(x):\n    warnings.warn('loud')\n    return {CALL}", 1),
         (f"def f(x):\n    print('note: #')\n    return {CALL}", 1),
         (f"import importlib as i\ndef f(x):\n    {CALL}\n    return i.import_module('numpy').mean(x)", 1),
+        (f"def f(x):\n    {CALL}\n    return __import__('numpy').mean(x)", 1),
         (f"def f(x):\n    return {CALL} + 0.02", 0),
         (f"def f(x):\n    print('shown')\n    return {CALL} + None", 0),
         (f"def f(x):\n    return complex({CALL})", 0),
@@ -269,3 +270,45 @@ def test_wrong_use_is_one_line(tmp_path: Path) -> None:
     assert "--documentation api_doc.jsonl" in refused("grade", "a", "a", "--grader", "authors", cwd=tmp_path)
     line = refused("grade", "a", "a", "--grader", "lenient", "--documentation", API_DOC, cwd=tmp_path)
     assert "--grader lenient: unknown; choose one of strict, authors, both" in line
+
+
+_USES = {
+    "ctypes": "ok = ctypes.c_int(3).value == 3",
+    "csv": "ok = list(csv.reader(['a,b'])) == [['a', 'b']]",
+    "glob": "ok = glob.glob('*') == []",
+    "hashlib": "ok = len(hashlib.sha256(b'').hexdigest()) == 64",
+    "importlib.util": "ok = importlib.util.find_spec('math') is not None",
+    "logging": "logging.warning('seen'); ok = True",
+    "pathlib": "ok = pathlib.Path('a/b').name == 'b'",
+    "pickle": "ok = pickle.loads(pickle.dumps([1])) == [1]",
+    "queue": "q = queue.Queue(); q.put(1); ok = q.get() == 1",
+    "secrets": "ok = secrets.randbelow(1) == 0",
+    "timeit": "ok = timeit.timeit('1', number=1) >= 0",
+    "uuid": "ok = len(str(uuid.uuid4())) == 36",
+}
+_STARTS = {
+    "asyncio": "async def g(): return 1\n    asyncio.run(g())",
+    "concurrent.futures": "concurrent.futures.ThreadPoolExecutor(1).submit(int).result()",
+    "concurrent.futures.process": "concurrent.futures.ProcessPoolExecutor(1).submit(int).result()",
+    "concurrent.futures.thread": "concurrent.futures.thread.ThreadPoolExecutor(1).submit(int).result()",
+    "multiprocessing": "multiprocessing.Process(target=int).start()",
+    "multiprocessing.popen_fork": "multiprocessing.Process(target=int).start()",
+    "socket": "socket.socket()",
+    "subprocess": "subprocess.run(['true'])",
+    "tempfile": "tempfile.TemporaryFile()",
+    "threading": "threading.Thread(target=int).start()",
+}
+
+
+def test_modules_that_are_said_to_work_do(pool: SandboxPool) -> None:
+    names = [name for name in grading.WORKING if not name.startswith("numpy")]
+    uses = [f"import {name}\n    {_USES.get(name, 'ok = True')}\n    assert ok" for name in names]
+    body = "\n    ".join(uses)
+    assert code(pool, MEAN, fenced(f"def f(x):\n    {body}\n    return {CALL}")) == 1
+
+
+@pytest.mark.parametrize("name", grading.IMPORT_ONLY)
+def test_modules_that_start_nothing_can_be_imported(pool: SandboxPool, name: str) -> None:
+    assert code(pool, MEAN, fenced(f"def f(x):\n    import {name}\n    return {CALL}")) == 1
+    started = fenced(f"import {name}\ndef f(x):\n    {_STARTS[name]}\n    return {CALL}")
+    assert code(pool, MEAN, started) == 3

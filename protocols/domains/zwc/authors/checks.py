@@ -6,7 +6,7 @@ call that is never executed, two calls of the constructor and plain Python, `zwc
 another name. It rejects a package that is called in a helper only, `m = zwc; m.f()`, and `from zwc.rfx
 import f`.
 
-`imports_numpy` sees imports and `__import__("numpy")`; it does not see `importlib`, `exec` or `zwc._np`.
+`imports_numpy` sees import statements; not `__import__("numpy")`, `importlib`, `exec` or `zwc._np`.
 
 Source: SE-Bench (arXiv 2602.04811), the repository's validator.
 """
@@ -80,8 +80,6 @@ def imports_numpy(source: str) -> bool:
             case ast.Import(names) if any(_of_numpy(a.name) for a in names):
                 return True
             case ast.ImportFrom(module=str(module)) if _of_numpy(module):
-                return True
-            case ast.Call(ast.Name("__import__"), [ast.Constant(str(name)), *_]) if name.startswith("numpy"):
                 return True
     return False
 

@@ -39,17 +39,22 @@ _CATEGORIES = {
     FAILED: "runtime_error",
     WITHOUT: "no_library_call",
 }
-_OFFERED = (
-    "numpy numpy.fft numpy.linalg numpy.ma numpy.polynomial numpy.random ast argparse asyncio bisect "
-    "calendar cmath collections concurrent.futures contextlib copy csv ctypes dataclasses datetime "
-    "decimal difflib enum fractions functools gc glob hashlib heapq importlib importlib.util inspect "
-    "io itertools json logging math multiprocessing numbers operator os os.path pathlib pickle "
-    "platform pprint queue random re secrets shutil signal socket statistics string struct subprocess "
-    "sys tempfile textwrap threading time timeit traceback types typing unicodedata unittest uuid "
-    "warnings weakref"
+_WORK = (
+    "numpy numpy.fft numpy.linalg numpy.ma numpy.polynomial numpy.random ast argparse bisect calendar cmath "
+    "collections contextlib copy csv ctypes dataclasses datetime decimal difflib enum fractions functools gc "
+    "glob hashlib heapq importlib importlib.util inspect io itertools json logging math numbers operator os "
+    "os.path pathlib pickle platform pprint queue random re secrets shutil signal statistics string struct sys "
+    "textwrap time timeit traceback types typing unicodedata unittest uuid warnings weakref"
+)
+_IMPORT_ONLY = (
+    "asyncio concurrent.futures concurrent.futures.process concurrent.futures.thread multiprocessing "
+    "multiprocessing.popen_fork socket subprocess tempfile threading"
 )
 #: Loaded before a program: what the published sandbox offers and answers import. There are no files later.
-MODULES = tuple(_OFFERED.split())
+WORKING = tuple(_WORK.split())
+#: These can be imported, too; but a program starts no thread and no process and opens no socket and no file.
+IMPORT_ONLY = tuple(_IMPORT_ONLY.split())
+MODULES = (*WORKING, *IMPORT_ONLY)
 
 
 def check(row: Row, response: str, documentation: Documentation) -> Program | Verdict:
