@@ -22,7 +22,7 @@ from memory.privacy import at_home
 from protocols import plain_yaml
 from protocols.errors import SettingError
 from protocols.openai_settings import OpenAISettings
-from protocols.settings import RunSettings
+from protocols.settings import ANSWER_TOKENS, RunSettings
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -87,10 +87,21 @@ def load_file(path: Path) -> RunSettings:
 
 
 def merged(values: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """Nested plain values with `key.sub=value` overrides on top; `values` itself stays as it is."""
+    """Nested plain values with `key.sub=value` overrides on top; `values` itself stays as it is.
+
+    Where the overrides name another domain, the longest answers are those of that domain, unless they are
+    overridden, too: what a preset says of them is said of its own domain.
+    """
     values = copy.deepcopy(values)
+    domain = values.get("domain", "zwc")
     for override in overrides:
         _put(values, override)
+    if values.get("domain", "zwc") != domain and values["domain"] in ANSWER_TOKENS:
+        said = tuple(override.partition("=")[0].strip() for override in overrides)
+        for section in ("solver", "evaluation"):
+            names = (section, f"{section}.sampling", f"{section}.sampling.max_tokens")
+            if not any(name in said for name in names):
+                _put(values, f"{names[-1]}={ANSWER_TOKENS[values['domain']]}")
     return values
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.measuring import Scored, summarise
-from experiments import config, engine_checks, metrics, preflight
+from experiments import config, engine_checks, lengths, metrics, preflight
 from experiments.conditions import Condition
 from experiments.model_checks import check_tokenizer
 from experiments.progress import counting
@@ -41,8 +41,9 @@ def evaluate(
 
     Returns:
         {"model", "version", "split", "kind", "results": {book: fields of `records.Evaluation`, "interval"
-        (95 %, bootstrap over tasks), "pass_at_k", "mistakes", "by_kind": {kind: accuracy, interval, ...},
-        "mean_of_kinds": accuracy}}; an accuracy is null where nothing was judged
+        (95 %, bootstrap over tasks), "pass_at_k", "cut" (answers that reached max_tokens), "mistakes",
+        "by_kind": {kind: accuracy, interval, ...}, "mean_of_kinds": accuracy}}; an accuracy is
+        null where nothing was judged
 
     Raises:
         SettingError: bad choice; ArtefactError: no such model; EngineError, SandboxError: they failed.
@@ -210,7 +211,12 @@ def _measure(
                 for task, one in zip(tasks, judged, strict=True)
                 for v in one.verdicts
             ]
-            results[str(book)] = summarise(scored) | _spread(scored) | _apart(scored)
+            attempts = [attempt for one in judged for attempt in one.group.attempts]
+            cut = sum(attempt.finish == "length" for attempt in attempts)
+            if lengths.too_many(cut, len(attempts)):
+                told = lengths.warning(cut, len(attempts), "evaluation", settings.evaluation.sampling)
+                print(f"{book} book: {told}", file=sys.stderr)
+            results[str(book)] = summarise(scored) | _spread(scored) | _apart(scored) | {"cut": cut}
     return results
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from experiments import config, preflight, summary
+from experiments import config, lengths, preflight, summary
 from experiments.memory_use import PeakMemory
 from experiments.progress import RunProgress
 from experiments.tracking import trackers
@@ -167,6 +167,8 @@ def execute(prepared: Prepared, *, ui: bool = False, quiet: bool = False, as_jso
         complete = tracking.complete = _play(prepared, model_path, progress, notify, peak)
     result = summary.load(run_dir)
     print(json.dumps(result) if as_json else headline(result, run_dir, quiet))
+    for line in lengths.warnings(result.get("answers_cut", {}), settings):
+        print(f"taskspace: {line}", file=sys.stderr)
     if not complete:
         print(f"taskspace: stopped; go on with: taskspace run --resume {run_dir}", file=sys.stderr)
     return 0 if complete else INTERRUPTED

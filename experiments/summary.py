@@ -10,7 +10,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from experiments import config
+from experiments import config, lengths
 from memory.reader import RunReader
 from protocols.cores import usable_cores
 from protocols.domain import make_domain
@@ -110,6 +110,7 @@ def _counts(reader: RunReader) -> dict[str, Any]:
         "proposal_noise": {"known": known, "wrong": wrong, "share": wrong / known if known else None},
         "infra_errors": found["infra_errors"] + found["evaluation_infra_errors"] - crowded["attempts"],
         "prompts_without_room": crowded["groups"],
+        "answers_cut": {purpose: list(found) for purpose, found in lengths.cut_of(reader).items()},
     }
 
 

@@ -21,6 +21,10 @@ from protocols.tools_settings import ToolsSettings
 from protocols.tracking_settings import TrackingSettings
 from protocols.zwc_settings import ZwcSettings
 
+ANSWER_TOKENS = {"math": 128, "tools": 160, "mle": 768}
+"""Tokens of the longest answer, in domains whose answers are longer than zwc's, where a run does not say: of
+BFCL's expected calls most take up to 117, and a script that trains a model takes several hundred."""
+
 
 class ModelSettings(Section):
     name: str = "smollm2-135m-instruct"

@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from experiments import lengths
 from experiments.reports.document import Cell, Column, Section, Table, Text
 from experiments.reports.reading import RunData
 from memory.privacy import portable
@@ -44,6 +45,7 @@ def of(run: RunData) -> Iterator[str]:
             f"{errors:,} attempts have no verdict (infrastructure errors), {unmeasured:,} of them in "
             "measurements; no mean counts them."
         )
+    yield from lengths.warnings(s.get("answers_cut", {}), settings)
     if s.get("prompts_without_room"):
         yield f"{s['prompts_without_room']:,} prompts left no room for an answer."
     if run.missing_weights:
