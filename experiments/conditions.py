@@ -73,7 +73,7 @@ def remembered(run_dir: Path, settings: RunSettings) -> list[Note]:
         SettingError: no run there, it was played with other names, or nothing was verified.
     """
     if not (run_dir / "run.db").is_file():
-        raise SettingError(f"--memory {run_dir}: no run.db there; give the folder of a run")
+        raise SettingError(f"--memory {run_dir}: no run.db there; give a run's folder, or its name")
     with RunReader(run_dir) as reader:
         theirs = reader.config()["zwc"]
         found = reader.verified_attempts("t.status = 'active' AND NOT a.flipped")

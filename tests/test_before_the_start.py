@@ -1,5 +1,6 @@
 """Surroundings and input that cannot work, or nearly: one line before the start, or they just work."""
 
+import importlib.util
 import json
 import sys
 import time
@@ -14,6 +15,9 @@ from hypothesis import strategies as st
 
 from actors import joining
 from experiments import config, preflight, terminal
+from experiments.benchmarks import contenders
+from experiments.commands import machine
+from experiments.commands import runs as commands
 from memory.reader import RunReader
 from protocols import plain_yaml
 from protocols.clock import Began
@@ -151,3 +155,23 @@ def test_ratios_to_a_nucleus_are_refused(more: list[str], remedy: str) -> None:
         return
     with pytest.raises(SettingError, match=rf"solver.sampling.top_p: 0.9 .*top_p=1, or --set {remedy}"):
         preflight.check_ratios(settings)
+
+
+def test_benchmarks_against_trl_without_it_are_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "trl" else found(name))
+    for module in ("grpo", "learner"):
+        with pytest.raises(SettingError, match=rf"bench {module}: TRL is not installed; pip install"):
+            contenders.apart(f"experiments.benchmarks.{module}", "trl", {})
+    assert not {"grpo", "learner"} & set(machine._all_that_run_here())
+    assert "bench: grpo is left out, TRL is not installed" in capsys.readouterr().err
+
+
+def test_a_run_to_remember_may_be_named(tmp_path: Path) -> None:
+    make_demo_run(tmp_path / "runs" / "mine", rounds=1)
+    runs_dir = tmp_path / "runs"
+    assert commands._named(Path("mine"), runs_dir) == runs_dir / "mine"
+    assert commands._named(runs_dir / "mine", Path("elsewhere")) == runs_dir / "mine"
+    assert commands._named(Path("none"), runs_dir) == Path("none") and commands._named(None, runs_dir) is None
+    told = refused("eval", "tiny-random", "--memory", "none", cwd=tmp_path)
+    assert "--memory none: no run.db there; give a run's folder, or its name" in told

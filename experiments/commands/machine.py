@@ -117,10 +117,15 @@ def _sizes(text: str | None) -> tuple[int, ...] | None:
 
 
 def _all_that_run_here() -> tuple[str, ...]:
-    """All of them; those that need vLLM or a browser only where these are installed."""
+    """All of them; those that need vLLM, TRL or a browser only where these are installed."""
+    from experiments.benchmarks.contenders import NO_TRL
+
+    trl = None if importlib.util.find_spec("trl") else NO_TRL
     missing = {
         "rollout": None if importlib.util.find_spec("vllm") else "vLLM is not installed",
         "ui": _no_browser(),
+        "learner": trl,
+        "grpo": trl,
     }
     for one, reason in missing.items():
         if reason is not None:

@@ -94,7 +94,8 @@ def evaluate(
         bool, typer.Option("--numpy", help="Ask for NumPy itself instead of the package.")
     ] = False,
     memory: Annotated[
-        Path | None, typer.Option(help="Put verified answers of this run into the closed-book prompt.")
+        Path | None,
+        typer.Option(help="Put verified answers of this run (folder or name) into the closed-book prompt."),
     ] = None,
     memory_k: Annotated[int, typer.Option(min=1, help="Answers in such a prompt, the most similar.")] = 4,
     iterate: Annotated[
@@ -167,12 +168,18 @@ def evaluate(
         overrides,
         runs,
         quiet or as_json,
-        Condition(numpy=numpy, memory=memory, memory_k=memory_k, opened=opened),
+        Condition(numpy=numpy, memory=_named(memory, runs), memory_k=memory_k, opened=opened),
     )
     if as_json:
         _print_json(result)
     else:
         print(evaluation.table(result, quiet))
+
+
+def _named(run: Path | None, runs: Path) -> Path | None:
+    """The folder of a run that was given by its folder or by its name."""
+    named = run is not None and not (run / "run.db").is_file() and (runs / run / "run.db").is_file()
+    return runs / run if run is not None and named else run
 
 
 def audit(

@@ -5,11 +5,12 @@ scale's file, else from its folder. Estimates are upper bounds: every answer as 
 Does not cover: whether the machine at hand is large enough (`experiments.preflight`).
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from experiments import preflight
-from protocols.domain import make_domain
+from protocols.domain import Domain, make_domain
 from protocols.iteration import start_of
 from protocols.recipes import recipe
 from protocols.records import Prompt, Record, Split
@@ -59,9 +60,9 @@ def report(rows: Sequence[Planned], device: dict[str, Any], architecture: dict[s
         "| row | rounds | attempts | generated tokens | learned tokens | learner GB | engine GB | hours |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    total = 0.0
+    total, domains = 0.0, Domains()
     for row in rows:
-        found = estimate(row, shape, device)
+        found = estimate(row, shape, device, domains)
         total += found.hours
         lines.append(
             f"| {row.name} | {found.rounds} | {found.attempts} | {found.generated:.3g} | {found.learned:.3g} "
@@ -80,10 +81,38 @@ def report(rows: Sequence[Planned], device: dict[str, Any], architecture: dict[s
     )
 
 
-def estimate(row: Planned, shape: Shape, device: dict[str, Any]) -> Estimate:
+class Domains:
+    """The domains of rows, each made once: rows differ in how they learn, and making tasks takes long."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Domain] = {}
+        self._counts: dict[tuple[str, str, int], int] = {}
+
+    def of(self, settings: RunSettings) -> Domain:
+        key = self._key(settings)
+        if key not in self._made:
+            self._made[key] = make_domain(settings)
+        return self._made[key]
+
+    def held_out(self, settings: RunSettings) -> int:
+        """Tasks of a measurement."""
+        evaluation = settings.evaluation
+        key = (self._key(settings), evaluation.kind, evaluation.tasks)
+        if key not in self._counts:
+            found = self.of(settings).tasks(Split.TEST, evaluation.kind, evaluation.tasks)
+            self._counts[key] = len(found)
+        return self._counts[key]
+
+    @staticmethod
+    def _key(settings: RunSettings) -> str:
+        told = settings.model_dump(mode="json", include={"domain", "verifier", "zwc", "math", "tools", "mle"})
+        return json.dumps(told, sort_keys=True)
+
+
+def estimate(row: Planned, shape: Shape, device: dict[str, Any], domains: Domains) -> Estimate:
     """Upper bounds for a run, from its settings and its domain's own tasks and prompts."""
     settings, source = row.settings, row.source
-    domain = make_domain(settings)
+    domain = domains.of(settings)
     plan = recipe(settings.learner.recipe)
     task = domain.tasks(Split.TRAIN, limit=1)[0]
     asked, learned_on = plan.book_at_rollout, plan.book_at_update
@@ -92,7 +121,7 @@ def estimate(row: Planned, shape: Shape, device: dict[str, Any]) -> Estimate:
     solver, evaluation = settings.solver, settings.evaluation
     attempts = _attempts(settings)
     answers = attempts * _answers(settings)
-    tasks = len(domain.tasks(Split.TEST, evaluation.kind, evaluation.tasks))
+    tasks = domains.held_out(settings)
     measured = evaluation.before + (settings.rounds // evaluation.every if evaluation.every else 1)
     generated = answers * solver.sampling.max_tokens
     generated += measured * tasks * evaluation.samples * evaluation.sampling.max_tokens

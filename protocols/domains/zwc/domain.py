@@ -113,8 +113,8 @@ class ZwcDomain:
         if split is Split.TEST:
             per = self.settings.test_tasks_per_function
         least = self.settings.multi_least
-        made = bank.build_tasks(self.library, self._chosen, split, kind, per, self.settings.seed, least)
-        return made[:limit]
+        seed = self.settings.seed
+        return bank.build_tasks(self.library, self._chosen, split, kind, per, seed, least, limit)
 
     def prompt(self, task: Task, start: Start, book: Book) -> Prompt:
         prompt = self.learning_prompt(task, start, book)

@@ -4,8 +4,9 @@ Does not cover: tasks that models propose (`protocols.domains.zwc.proposals`).
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, Protocol
 
 from protocols.domains.zwc.bank import chains, compositions
@@ -43,26 +44,34 @@ def build_tasks(
     per_function: int,
     seed: int,
     multi_least: int = TWO_OR_THREE,
+    limit: int | None = None,
 ) -> list[Task]:
     """Tasks about these functions (original names), spread evenly: first one for each, then the next.
 
     `kind` is single, multi or all; `per_function` counts tasks of each kind. Functions that compose with
     no other of `names` have no multi tasks. A statement only comes again when its function's wordings are
     used up. With a `multi_least` of 2, multi tasks compose two or three functions; above, they are chains of
-    at least so many.
+    at least so many. No more than the first `limit` are made.
     """
-    made: list[Task] = []
+    return list(islice(_in_order(library, names, split, kind, per_function, seed, multi_least), limit))
+
+
+def _in_order(
+    library: Named, names: Sequence[str], split: Split, kind: str, per_function: int, seed: int, least: int
+) -> Iterator[Task]:
     seen: set[str] = set()
     compose = None
     if kind in ("multi", "all"):
-        compose, leads = _composing(names, multi_least)
+        compose, leading = _composing(names, least)
     for position in range(per_function):
         if kind in ("single", "all"):
-            made += [_single(library, name, split, position, seed, seen) for name in names]
+            for name in names:
+                yield _single(library, name, split, position, seed, seen)
         if compose is not None:
-            found = (compose(library, name, split, position, seed, seen) for name in leads)
-            made += [task for task in found if task is not None]
-    return made
+            for name in leading:
+                task = compose(library, name, split, position, seed, seen)
+                if task is not None:
+                    yield task
 
 
 def leads(names: Sequence[str], multi_least: int = TWO_OR_THREE) -> list[str]:
