@@ -121,3 +121,13 @@ def test_every_module_says_what_it_does() -> None:
             if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))):
                 silent.append(str(path.relative_to(ROOT)))
     assert silent == []
+
+
+def test_every_fault_that_is_known_has_its_test() -> None:
+    rows = re.findall(r"^\| (?!kind|-)(.+) \|$", (ROOT / "docs" / "known-faults.md").read_text(), re.M)
+    assert len(rows) > 15
+    for row in rows:
+        *_, source, test = (cell.strip() for cell in row.split(" | "))
+        assert all(re.fullmatch(r"[\w.-]+/[\w.-]+#\d+", one) for one in source.split(", ")), row
+        file, _, name = test.strip("`").partition("::")
+        assert f"def {name}(" in (ROOT / file).read_text(), row
