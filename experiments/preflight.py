@@ -133,6 +133,8 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path, resumed: bool
     check_adapters(settings, model_path)
     engine_checks.check(settings, model_path)
     there = nearest_existing(runs_dir)
+    if not there.is_dir():
+        raise SettingError(f"--runs {runs_dir}: {there} is no folder; choose another one")
     if filesystems.journal_mode(there) != "WAL":
         print(
             f"{runs_dir}: its file system ({filesystems.kind(there)}) shares no memory between processes; "

@@ -75,4 +75,4 @@ def test_infra_errors_do_not_lower_accuracy():
 
 
 def test_nothing_measured_is_zero():
-    assert summarise([])["accuracy"] == 0.0
+    assert summarise([])["accuracy"] is None

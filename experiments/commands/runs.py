@@ -225,8 +225,8 @@ def ui(
     for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: the screen does not stay behind
         signal.signal(number, signal.default_int_handler)
     process = launch.start(runs_dir, port, headless=not sys.stderr.isatty(), run=run)
-    print(f"taskspace: {launch.url(process)}  (Ctrl-C ends it)", file=sys.stderr)
     try:
+        print(f"taskspace: {launch.url(process)}  (Ctrl-C ends it)", file=sys.stderr)
         raise typer.Exit(process.wait())
     except KeyboardInterrupt:
         process.terminate()
