@@ -32,7 +32,7 @@ class Verifier:
     def __init__(self, settings: RunSettings) -> None:
         self._settings = settings
         self._domain = make_domain(settings)
-        self._pool = SandboxPool(settings.sandbox)
+        self._pool = SandboxPool(settings.sandbox, seed=settings.seed)
 
     def judge(self, groups: Sequence[Group], tasks: dict[str, Task]) -> tuple[list[Judged], float]:
         """Verdicts for groups, in their order, and the seconds they took. `tasks` holds tasks by id."""

@@ -178,6 +178,10 @@ class Program(Record):
     cases: tuple[tuple[Any, ...], ...]  # positional arguments, plain data
     library: bytes | None = None  # `protocols.domains.zwc` library blob; None = no library
     library_name: str = "zwc"
+    library_module: str = "numpy"  # the real one
+    about: tuple[str, ...] = ()  # obfuscated functions whose results are moved to see what depends on them
+    unknown_names: int = 8  # calls of names that the library does not have, before the program is ended
+    functions: int = 16  # different ones of the library that it may call
     modules: tuple[str, ...] = ()  # loaded before the program, which may then import anything that is loaded
     input: str = ""  # a folder that it may read; inside, the environment's INPUT says where it lies
 
@@ -187,9 +191,16 @@ class CaseResult(Record):
 
     value: Any = None
     error: str | None = None  # "ValueError: message", clipped
-    calls: tuple[str, ...] = ()  # library functions really called, in order, as the library saw them
-    value_shaken: Any = None  # the same call with the library's results perturbed
-    error_shaken: str | None = None
+    calls: tuple[str, ...] = ()  # library functions that gave a result, in order, as the library saw them
+
+
+class Shaken(Record):
+    """The same calls in a run of their own, with the library's results moved."""
+
+    status: str  # as of an outcome: only "ok" says that the run came to its end
+    values: tuple[Any, ...]
+    errors: tuple[str | None, ...]
+    detail: str = ""
 
 
 class Outcome(Record):
@@ -197,6 +208,8 @@ class Outcome(Record):
 
     status: str  # see `protocols.verdicts.STATUSES`
     cases: tuple[CaseResult, ...] = ()
+    shaken: tuple[Shaken, ...] = ()  # in the order in which they ran
+    calls_before: tuple[str, ...] = ()  # of the library, at the program's top level: no case's
     detail: str = ""  # one line for people
     stdout: str = ""  # clipped
     seconds: float = 0.0

@@ -12,6 +12,9 @@ STATUSES = {
     "timeout": "the deadline passed",
     "memory": "the memory limit was reached",
     "output_limit": "it printed, or returned, more than the limit",
+    "invented_attribute": "it called more names that the library does not have than it may",
+    "too_many_functions": "it called more functions of the library than it may",
+    "broke_sandbox": "two helpers of the sandbox ended while they ran it",
     "infra_error": "the sandbox itself failed; says nothing about the program",
 }
 
@@ -21,6 +24,11 @@ CATEGORIES = {
     "correct": "every hidden case matches, and the library did the work",
     "wrong_answer": "a case differs from the truth",
     "no_library_call": "a case was answered without the library, or its answer does not depend on it",
+    "wrong_function": "a case was answered by other functions of the library than those the task is about",
+    "unproven": "right, but no run on other results of the library came to its end to show that it depends",
+    "invented_attribute": STATUSES["invented_attribute"],
+    "too_many_functions": STATUSES["too_many_functions"],
+    "broke_sandbox": STATUSES["broke_sandbox"],
     "forbidden_import": STATUSES["forbidden_import"],
     "syntax_error": STATUSES["syntax_error"],
     "runtime_error": "an exception escaped, or the program left early",

@@ -34,6 +34,11 @@ class ZwcSettings(Section):
     """Held-out tasks made for each function."""
     multi_least: int = Field(2, ge=2, le=5)
     """Functions that a multi-function task composes at least; 2 = two or three of them."""
+    unknown_names: int = Field(8, ge=0, le=1000)
+    """Names that the package does not have which a program may call before it is ended: nobody finds a
+    function by trying names."""
+    distinct_functions: int = Field(16, ge=1, le=1000)
+    """Different functions of the package that a program may call."""
     feedback: bool = False
     """Whoever improves an answer is told the error that its program ended in."""
     multi_share: float = Field(0.0, ge=0, le=1)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.domains.zwc.grading import equal, judge, shown
-from protocols.records import CaseResult, Outcome
+from protocols.records import CaseResult, Outcome, Shaken
 from protocols.verdicts import CATEGORIES, STATUSES
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.complex_numbers() | st.text()
@@ -126,12 +126,27 @@ def test_an_object_that_claims_equality_is_not_plain_data() -> None:
 MAKES = frozenset({"make"})
 
 
-def case(value: Any, *calls: str, shaken: Any = "other", error: str | None = None) -> CaseResult:
-    return CaseResult(value=value, calls=calls, value_shaken=shaken, error=error)
+def case(value: Any, *calls: str, error: str | None = None) -> CaseResult:
+    return CaseResult(value=value, calls=calls, error=error)
 
 
-def grade(*cases: CaseResult, truth: list[Any], status: str = "ok") -> Any:
-    return judge(Outcome(status=status, cases=cases, detail="why", seconds=0.5), truth, MAKES, attempt_id="a")
+def run_on_moved(*values: Any, status: str = "ok") -> Shaken:
+    """A run on moved results; an exception stands for a case that raised it."""
+    errors = tuple(f"{type(v).__name__}: no" if isinstance(v, Exception) else None for v in values)
+    return Shaken(status=status, values=values, errors=errors)
+
+
+def grade(
+    *cases: CaseResult,
+    truth: list[Any],
+    status: str = "ok",
+    shaken: tuple[Shaken, ...] | None = None,
+    needed: tuple[str, ...] = (),
+) -> Any:
+    if shaken is None:
+        shaken = (run_on_moved(*["other"] * len(cases)),)
+    outcome = Outcome(status=status, cases=cases, shaken=shaken, detail="why", seconds=0.5)
+    return judge(outcome, truth, MAKES, attempt_id="a", needed=needed)
 
 
 def test_right_answers_by_the_library_are_correct() -> None:
@@ -176,17 +191,43 @@ def test_every_case_needs_the_library() -> None:
 
 
 def test_answers_have_to_depend_on_the_library() -> None:
-    assert grade(case(1, "f", shaken=1), case(2, "f", shaken=2.0), truth=[1, 2]).category == "no_library_call"
-    assert grade(case(1, "f", shaken=1), case(2, "f", shaken=9), truth=[1, 2]).category == "correct"
-    moved = CaseResult(value=1, calls=("f",), value_shaken=1, error_shaken="IndexError: x")
-    assert grade(moved, truth=[1]).category == "correct"
+    both = case(1, "f"), case(2, "f")
+
+    def category(*shaken: Shaken) -> str:
+        return str(grade(*both, truth=[1, 2], shaken=shaken).category)
+
+    assert category(run_on_moved(1, 2.0)) == "no_library_call"
+    assert category(run_on_moved(1, 9)) == "correct"
+    assert category(run_on_moved(IndexError(), 9)) == "correct"
+    # What raised, or did not come to its end, shows nothing.
+    assert category(run_on_moved(IndexError(), IndexError())) == "unproven"
+    assert category(run_on_moved(9, 9, status="timeout")) == "unproven"
+    assert category() == "unproven"
+    assert category(run_on_moved(1, 2), run_on_moved(IndexError(), IndexError())) == "no_library_call"
+    assert category(run_on_moved(IndexError(), 2), run_on_moved(7, 2)) == "correct"
+
+
+@given(st.integers(1, 12), st.data())
+def test_a_quarter_of_the_answers_has_to_move(count: int, data: st.DataObject) -> None:
+    moved = data.draw(st.lists(st.booleans(), min_size=count, max_size=count))
+    shaken = run_on_moved(*["other" if m else i for i, m in enumerate(moved)])
+    verdict = grade(*[case(i, "f") for i in range(count)], truth=list(range(count)), shaken=(shaken,))
+    assert verdict.reward == (1.0 if 4 * sum(moved) >= count else 0.0)
+
+
+def test_the_tasks_own_functions_have_to_be_called() -> None:
+    assert grade(case(1, "g"), truth=[1], needed=("f",)).category == "wrong_function"
+    assert grade(case(1, "g", "f"), case(2, "g"), truth=[1, 2], needed=("f",)).category == "wrong_function"
+    assert grade(case(1, "g", "f"), truth=[1], needed=("f", "h")).category == "correct"
+    assert grade(case(1), truth=[1], needed=("f",)).category == "no_library_call"
 
 
 @few
 @given(st.lists(plain, min_size=1, max_size=4), st.sampled_from(sorted(STATUSES)), st.booleans())
 def test_rewards_follow_categories(truth: list[Any], status: str, right: bool) -> None:
     cases = [case(t if right else [t], "f") for t in truth]
-    verdict = judge(Outcome(status=status, cases=tuple(cases)), truth)
+    shaken = (run_on_moved(*[[t, t] for t in truth]),)
+    verdict = judge(Outcome(status=status, cases=tuple(cases), shaken=shaken), truth)
     assert verdict.category in CATEGORIES
     assert verdict.reward == {"correct": 1.0, "infra_error": None}.get(verdict.category, 0.0)
     assert (verdict.category == "correct") == (status == "ok" and right)

@@ -33,11 +33,17 @@ def solve(*lines: str, before: str = "") -> str:
 
 
 def program(source: str) -> Program:
-    return Program(source=source, entry_point="solve", cases=tuple((c,) for c in CASES), library=LIBRARY.blob)
+    return Program(
+        source=source,
+        entry_point="solve",
+        cases=tuple((c,) for c in CASES),
+        library=LIBRARY.blob,
+        about=(N["sum"],),
+    )
 
 
 def verdict(outcome: Outcome) -> Verdict:
-    return judge(outcome, TRUTH, CONSTRUCTORS, arguments=CASES)
+    return judge(outcome, TRUTH, CONSTRUCTORS, arguments=CASES, needed=(N["sum"],))
 
 
 HOSTILE: dict[str, tuple[str, str]] = {
@@ -182,9 +188,69 @@ HOSTILE: dict[str, tuple[str, str]] = {
     ),
     "computing by hand": ("import zwc\n\ndef solve(x):\n    return sum(x)\n", "no_library_call"),
     "calling the library for show": (
-        f"import zwc\n\ndef solve(x):\n    zwc.{N['mean']}(x)\n    return sum(x)\n",
+        f"import zwc\n\ndef solve(x):\n    zwc.{N['sum']}(x)\n    return sum(x)\n",
         "no_library_call",
     ),
+    "calling another function for show": (
+        f"import zwc\n\ndef solve(x):\n    zwc.{N['mean']}(x)\n    return sum(x)\n",
+        "wrong_function",
+    ),
+    "another function does the work": (
+        f"import zwc\n\ndef solve(x):\n    return zwc.{N['mean']}(x) * len(x)\n",
+        "wrong_function",
+    ),
+    # proof of dependence
+    "right in the first run only": (
+        f"import zwc, math\nfirst = not hasattr(math, 'k'); math.k = 1\n\ndef solve(x):\n"
+        f"    try: zwc.{N['sum']}(x)\n    except Exception: pass\n    return sum(x) if first else 0\n",
+        "no_library_call",
+    ),
+    "right until the library is called twice": (
+        f"import zwc, math\n\ndef solve(x):\n    math.n = getattr(math, 'n', 0) + 1\n    zwc.{N['sum']}(x)\n"
+        "    if math.n > 2: raise ValueError\n    return sum(x)\n",
+        "no_library_call",
+    ),
+    "a call that raises": (
+        f"import zwc\n\ndef solve(x):\n    try: zwc.{N['sum']}(nosuch=1)\n    except TypeError: pass\n    return sum(x)\n",
+        "no_library_call",
+    ),
+    "a call at the top level": (
+        f"import zwc\nzwc.{N['sum']}([1.0])\n\ndef solve(x):\n    return sum(x)\n",
+        "no_library_call",
+    ),
+    "most of the time at the top level": (
+        f"import zwc, time\ntime.sleep(1.1)\n\ndef solve(x):\n    zwc.{N['sum']}(x)\n    return sum(x)\n",
+        "no_library_call",
+    ),
+    "ending when the library is moved": (
+        f"import zwc, random\n\ndef solve(x):\n    if zwc.{N['sum']}(x) != sum(x): random._os._exit(0)\n    return sum(x)\n",
+        "unproven",
+    ),
+    "raising when the library is moved": (
+        f"import zwc\n\ndef solve(x):\n    assert zwc.{N['sum']}(x) == sum(x)\n    return sum(x)\n",
+        "unproven",
+    ),
+    "hanging when the library is moved": (
+        f"import zwc\n\ndef solve(x):\n    while zwc.{N['sum']}(x) != sum(x): pass\n    return sum(x)\n",
+        "unproven",
+    ),
+    # a program that knows no name
+    "trying every name that is listed": (
+        "import zwc\n\ndef solve(x):\n    for f in [v for v in vars(zwc).values() if callable(v)]:\n"
+        "        try:\n            if f(x) == sum(x): return f(x)\n        except Exception: pass\n    return sum(x)\n",
+        "no_library_call",
+    ),
+    "trying many names": (
+        "import zwc, itertools\n\ndef solve(x):\n    for p in itertools.product('bcdf', 'aeiou', 'ghjk', 'aeiou'):\n"
+        "        try: getattr(zwc, ''.join(p))(x)\n        except Exception: pass\n    return sum(x)\n",
+        "invented_attribute",
+    ),
+    # values that grow
+    "a shape of empty lists": (
+        f"import zwc\n\ndef solve(x):\n    return zwc.{N['full']}((2000, 2000, 0), 1.0)\n",
+        "output_limit",
+    ),
+    "many empty lists": ("def solve(x):\n    return [[] for i in range(20_000)]\n", "output_limit"),
     "only making an array": (
         f"import zwc\n\ndef solve(x):\n    return sum(zwc.{N['array']}(x))\n",
         "no_library_call",

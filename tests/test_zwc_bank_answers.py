@@ -21,7 +21,8 @@ from protocols.domains.zwc.obfuscate import Library, obfuscate
 from protocols.domains.zwc.plain import unpack
 from protocols.domains.zwc.scrub import WORDS
 from protocols.domains.zwc.service import Service
-from protocols.records import CaseResult, Outcome, Split, Task
+from protocols.domains.zwc.shaking import STRENGTHS, Shaking
+from protocols.records import CaseResult, Outcome, Shaken, Split, Task
 
 
 @pytest.fixture(scope="module")
@@ -45,30 +46,30 @@ def plain(value: Any) -> Any:
     return [plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 
-def call(service: Service, solve: Callable[..., Any], args: list[Any], shake: bool) -> tuple[Any, str | None]:
-    service.shake = shake
+def call(solve: Callable[..., Any], args: list[Any]) -> tuple[Any, str | None]:
     try:
         with np.errstate(all="ignore"):
             return plain(solve(*args)), None
     except Exception as error:
         return None, f"{type(error).__name__}: {error}"
-    finally:
-        service.shake = False
 
 
-def run(service: Service, source: str, task: Task) -> Outcome:
+def run(service: Service, source: str, task: Task, needed: tuple[str, ...]) -> Outcome:
+    """As the sandbox runs it, in this process."""
     names: dict[str, Any] = {}
     exec(f"import zwc\n{source}", names)
-    results = []
-    for case in task.payload["cases"]:
-        service.calls.clear()
-        value, error = call(service, names["solve"], unpack(case["args"]), shake=False)
-        calls = tuple(service.calls)
-        shaken, error_shaken = call(service, names["solve"], unpack(case["args"]), shake=True)
-        results.append(
-            CaseResult(value=value, error=error, calls=calls, value_shaken=shaken, error_shaken=error_shaken)
-        )
-    return Outcome(status="ok", cases=tuple(results))
+    arguments = [unpack(case["args"]) for case in task.payload["cases"]]
+    results, shaken = [], []
+    for args in arguments:
+        service.begin(needed)
+        value, error = call(names["solve"], args)
+        results.append(CaseResult(value=value, error=error, calls=tuple(service.calls)))
+    for number, strength in enumerate(STRENGTHS):
+        service.begin(needed, Shaking(strength, number))
+        values, errors = zip(*(call(names["solve"], args) for args in arguments))
+        shaken.append(Shaken(status="ok", values=values, errors=errors))
+    service.begin()
+    return Outcome(status="ok", cases=tuple(results), shaken=tuple(shaken))
 
 
 @pytest.mark.parametrize("kind", ["single", "multi"])
@@ -79,10 +80,10 @@ def test_the_banks_answers_are_correct_on_the_obfuscated_package(
     for split in Split:
         for task in build_tasks(library, NAMES, split, kind, 2, 7):
             constructors = frozenset(makers - {task.topics[0]})
-            service._constructors = set(constructors)  # as `Library.blob_about` has it
-            outcome = run(service, task.payload["solution"], task)
+            needed = tuple(t for t in task.topics if t not in constructors)
+            outcome = run(service, task.payload["solution"], task, needed)
             expected = [unpack(case["expected"]) for case in task.payload["cases"]]
-            verdict = judge(outcome, expected, constructors)
+            verdict = judge(outcome, expected, constructors, needed=needed)
             assert verdict.category == "correct", (task.statement, task.payload["solution"], verdict.evidence)
             assert {name for case in outcome.cases for name in case.calls} == set(task.topics)
 
@@ -95,7 +96,7 @@ def test_the_answer_to_one_function_is_wrong_for_the_next(library: Library, serv
             other.payload["parameters"][0], task.payload["parameters"][0]
         )
         expected = [unpack(case["expected"]) for case in task.payload["cases"]]
-        assert judge(run(service, source, task), expected).reward == 0.0
+        assert judge(run(service, source, task, task.topics), expected, needed=task.topics).reward == 0.0
 
 
 @settings(max_examples=60, deadline=None)
@@ -109,10 +110,11 @@ def test_any_function_has_tasks_for_any_seed_that_give_nothing_away(
     makers = {library.entries[n] for n in CONSTRUCTORS}
     for task in made:
         assert hidden_in(task.statement, library) == set(), task.statement
-        service._constructors = makers - {task.topics[0]}
-        outcome = run(service, task.payload["solution"], task)
+        constructors = frozenset(makers - {task.topics[0]})
+        needed = tuple(t for t in task.topics if t not in constructors)
+        outcome = run(service, task.payload["solution"], task, needed)
         expected = [unpack(case["expected"]) for case in task.payload["cases"]]
-        verdict = judge(outcome, expected, frozenset(makers - {task.topics[0]}))
+        verdict = judge(outcome, expected, constructors, needed=needed)
         assert verdict.category == "correct", (task.statement, task.payload["solution"], verdict.evidence)
 
 

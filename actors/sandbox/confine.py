@@ -1,4 +1,4 @@
-# ruff: noqa: PTH101, PTH102, PTH103, PTH112, PTH123  (pathlib would be half a megabyte in every child)
+# ruff: noqa: PTH102, PTH103, PTH112, PTH123  (pathlib would be half a megabyte in every child)
 """What a helper does to itself, so that the programs it forks can do little. Linux; standard library only.
 
 Every function either succeeds or raises OSError; the caller records which layers it has. Once applied they
@@ -27,6 +27,9 @@ NOBODY = 65534  # the kernel's overflow id: owns nothing
 
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE, _MNT_DETACH = 2, 4, 8, 0x4000, 1 << 18, 2
 _MS_RDONLY, _MS_REMOUNT, _MS_BIND = 1, 32, 0x1000
+_PLAIN = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
+_BIND = ctypes.c_ulong(_MS_BIND | _MS_REC)
+_READ_ONLY = ctypes.c_ulong(_MS_BIND | _MS_REMOUNT | _PLAIN | _MS_RDONLY)
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_SECUREBITS = 1, 4, 22, 28
 _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP = 36, 38, 24
 
@@ -93,39 +96,50 @@ def unshare_user() -> None:
         raise OSError("the ids of the user namespace could not be mapped")
 
 
-def empty_root(size_mb: int, inputs: list[str]) -> None:
-    """Make an empty file system in memory the root, with `/scratch` as the current folder.
+def empty_root(inputs: list[str]) -> None:
+    """Make an empty file system in memory the root, read-only, with the current folder in it.
 
-    It holds nothing else but the folders `inputs`, read-only, as `/inputs/0`, `/inputs/1` and so on.
+    It holds nothing but an empty folder `/scratch`, and the folders `inputs`, read-only, as `/inputs/0`,
+    `/inputs/1` and so on.
     """
     unshare("mount")
     mount, here = _libc.mount, b"/tmp" if os.path.isdir("/tmp") else b"/proc"
     _check(mount(None, b"/", None, ctypes.c_ulong(_MS_REC | _MS_PRIVATE), None), "make mounts private")
     # Opened now: they may lie beneath what is going to be covered.
     sources = [os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for folder in inputs]
-    flags = ctypes.c_ulong(_MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
-    # 64 KiB for the folders themselves; many small files are bounded by their inodes.
-    options = f"size={size_mb * 1024 + 64}k,nr_inodes=256,mode=755".encode()
-    _check(mount(b"tmpfs", here, b"tmpfs", flags, options), "mount an empty root")
+    options = b"size=64k,nr_inodes=256,mode=755"  # for the folders themselves
+    _check(mount(b"tmpfs", here, b"tmpfs", ctypes.c_ulong(_PLAIN), options), "mount an empty root")
     os.chdir(here)
     os.mkdir("scratch")
-    os.chmod("scratch", 0o777)
-    bind, locked = ctypes.c_ulong(_MS_BIND | _MS_REC), _MS_NOSUID | _MS_NODEV | _MS_NOEXEC | _MS_RDONLY
     for number, source in enumerate(sources):
         place = f"{here.decode()}/inputs/{number}"
         os.makedirs(place)
         os.fchdir(source)
-        _check(mount(b".", place.encode(), None, bind, None), f"mount {inputs[number]}")
-        again = ctypes.c_ulong(_MS_BIND | _MS_REMOUNT | locked)
-        _check(mount(None, place.encode(), None, again, None), f"make {inputs[number]} read-only")
+        _check(mount(b".", place.encode(), None, _BIND, None), f"mount {inputs[number]}")
+        _check(mount(None, place.encode(), None, _READ_ONLY, None), f"make {inputs[number]} read-only")
         os.close(source)
+    _check(mount(None, here, None, _READ_ONLY, None), "make the root read-only")
     os.chdir(here)
     pivot = _SYS_PIVOT_ROOT.get(os.uname().machine)
     if pivot is None:
         raise OSError(f"pivot_root: unknown on {os.uname().machine}")
     _check(_libc.syscall(pivot, b".", b"."), "pivot_root")
     _check(_libc.umount2(b".", _MNT_DETACH), "leave the old root")
-    os.chdir("/scratch")
+    os.chdir("/")
+
+
+def fresh_scratch(size_mb: int, owner: int, mounted: bool) -> None:
+    """A new file system in memory as `/scratch`; the one before goes with all that it holds.
+
+    Args:
+        mounted: there is one before.
+    """
+    if mounted:
+        _check(_libc.umount2(b"/scratch", _MNT_DETACH), "drop the scratch folder")
+    # 64 KiB for the folders themselves; many small files are bounded by their inodes.
+    options = f"size={size_mb * 1024 + 64}k,nr_inodes=256,mode=700,uid={owner},gid={owner}".encode()
+    made = _libc.mount(b"tmpfs", b"/scratch", b"tmpfs", ctypes.c_ulong(_PLAIN), options)
+    _check(made, "mount a scratch folder")
 
 
 def landlock(readable: list[str] | None, writable: list[str]) -> int:
@@ -163,19 +177,22 @@ def landlock(readable: list[str] | None, writable: list[str]) -> int:
     return version
 
 
-def become_nobody(scratch: str) -> None:
-    """Give up root's user id, where there is another one to become, but keep the scratch folder."""
-    os.chown(scratch, NOBODY, NOBODY)
+def become_nobody() -> None:
+    """Give up root's user id, where there is another one to become."""
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
-def drop_capabilities() -> None:
-    """No capability, now or after any exec."""
+def forgo_capabilities() -> None:
+    """No exec, of this process or its descendants, gains a capability that this one has."""
     for capability in range(64):
         if _libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0) < 0:
             break  # past the last one of this kernel, or none left that would allow it
+
+
+def drop_capabilities() -> None:
+    """No capability any more."""
     capset = _SYS_CAPSET.get(os.uname().machine)
     if capset is None:
         raise OSError(f"capset: unknown on {os.uname().machine}")

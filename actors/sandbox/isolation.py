@@ -4,6 +4,7 @@ The helpers apply them to themselves (`actors.sandbox.confine`) and report which
 asks one only for that). A missing layer is named with its reason; whether that is good enough is a setting.
 """
 
+import fcntl
 import functools
 import tempfile
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ class Layer(msgspec.Struct, frozen=True):
 # Computing, memory, time, files beneath the scratch folder, and talking over what is already open. All else
 # fails with EPERM, which Python turns into PermissionError.
 _CALLS = """
-read write readv writev pread64 pwrite64 lseek close close_range dup dup2 dup3 fcntl pipe2 poll ppoll select
+read write readv writev pread64 pwrite64 lseek close close_range dup dup2 dup3 pipe2 poll ppoll select
 pselect6 open openat creat stat fstat lstat newfstatat statx access faccessat faccessat2 getdents getdents64
 unlink unlinkat mkdir mkdirat rmdir rename renameat renameat2 ftruncate truncate fsync fdatasync getcwd chdir
 fchdir umask readlink readlinkat utimensat mmap munmap mprotect mremap brk madvise mincore futex futex_waitv
@@ -55,11 +56,25 @@ rt_sigpending sigaltstack restart_syscall getpid getppid gettid getuid geteuid g
 getresgid getgroups getpgrp getpgid getsid getrandom getrusage sysinfo uname getrlimit exit exit_group
 """
 _PROT_EXEC = 4
+# Commands of fcntl on what is the program's own. Others set locks, owners, leases and hints, which may stay.
+_FCNTL = ("F_DUPFD", "F_DUPFD_CLOEXEC", "F_GETFD", "F_SETFD", "F_GETFL")
+# More for who is not a program but confined like one.
+_MORE = {
+    "program": "",
+    "zygote": "wait4 pidfd_open recvfrom recvmsg sendto prlimit64",
+    "library": "sendto sendmsg recvfrom recvmsg socketpair setitimer prlimit64",
+}
+_FORK = 0x01200011  # the flags of a plain fork in glibc: no thread, no namespace
 
 
 @functools.cache
-def seccomp_filter() -> bytes:
+def seccomp_filter(who: Literal["program", "zygote", "library"]) -> bytes:
     """The system-call filter as a compiled BPF program: everything not listed fails with EPERM.
+
+    Args:
+        who: a program; the process that forks programs, which inherit this filter and can do no more with it
+            (their limit on processes is 0, and only the zygote has anybody to signal or to wait for); or the
+            process that serves the library.
 
     Raises:
         OSError: libseccomp, or its Python binding, is not there.
@@ -74,7 +89,7 @@ def seccomp_filter() -> bytes:
     rules = seccomp.SyscallFilter(defaction=seccomp.ERRNO(errno.EPERM))
     # A binary tree instead of a list: the kernel walks it for every call.
     rules.set_attr(seccomp.Attr.CTL_OPTIMIZE, 2)
-    for call in _CALLS.split():
+    for call in f"{_CALLS} {_MORE[who]}".split():
         number = seccomp.resolve_syscall(seccomp.system_arch(), call)
         if number < 0:
             continue  # this architecture does without it
@@ -82,8 +97,14 @@ def seccomp_filter() -> bytes:
             rules.add_rule(seccomp.ALLOW, call, seccomp.Arg(2, seccomp.MASKED_EQ, _PROT_EXEC, 0))
         else:
             rules.add_rule(seccomp.ALLOW, call)
+    for command in _FCNTL:
+        rules.add_rule(seccomp.ALLOW, "fcntl", seccomp.Arg(1, seccomp.EQ, getattr(fcntl, command)))
+    if who == "zygote":
+        rules.add_rule(seccomp.ALLOW, "clone", seccomp.Arg(0, seccomp.EQ, _FORK))
+        rules.add_rule(seccomp.ALLOW, "kill", seccomp.Arg(0, seccomp.MASKED_EQ, 0xFFFFFFFF, 0xFFFFFFFF))
     # Reading limits is harmless, setting them is not: argument 2 is the new limit.
-    rules.add_rule(seccomp.ALLOW, "prlimit64", seccomp.Arg(2, seccomp.EQ, 0))
+    if who == "program":
+        rules.add_rule(seccomp.ALLOW, "prlimit64", seccomp.Arg(2, seccomp.EQ, 0))
     with tempfile.TemporaryFile() as file:
         rules.export_bpf(file)
         file.seek(0)

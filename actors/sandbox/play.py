@@ -1,4 +1,4 @@
-"""One program's cases, as the trusted side sees them: library requests answered, results taken, twice.
+"""One program's cases in one child, as the trusted side sees them: library requests answered, results taken.
 
 Everything that comes from the child is data to be checked here; a frame out of turn ends the program.
 Does not cover: starting and ending the child, and the deadline (`warden`).
@@ -6,7 +6,6 @@ Does not cover: starting and ending the child, and the deadline (`warden`).
 
 import contextlib
 import json
-import marshal
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,88 +27,78 @@ class Case:
 
     def __init__(self) -> None:
         self.value: Any = None
-        self.error: str | None = None
+        self.error: str | None = "not called"
         self.calls: list[str] = []
 
 
 class Play:
-    """One program's cases, in both passes."""
+    """One program's cases in one child, whose library results are true or moved.
 
-    def __init__(self, link: Link, service: Any, job: dict[str, Any], settings: dict[str, Any]) -> None:
+    Args:
+        service: the library; None where the program has none.
+        shaking: moves the results of the functions that the program is about.
+    """
+
+    def __init__(
+        self, link: Link, service: Any, job: dict[str, Any], settings: dict[str, Any], shaking: Any = None
+    ) -> None:
         self.link = link
         self.service = service
-        self.cases = [Case() for _ in job["cases"]]
-        self.cases_shaken = [Case() for _ in job["cases"]]
+        self.cases = [Case() for _ in range(job["count"])]
+        self.calls_before: list[str] = []  # at the top level: no case's
         self.stdout = ""
         self.left = settings["output_kb"] << 10
-        self.program = marshal.dumps(
-            {
-                "source": job["source"],
-                "entry_point": job["entry_point"],
-                "package": job["package"],
-                "cases": job["cases"],
-                "limit": self.left,
-            }
-        )
+        self.program = job["program"]
+        self.names, self.functions = job["unknown_names"], job["functions"]
+        self._used: set[str] = set()
+        if service is not None:
+            service.begin(job["about"], shaking)
 
-    def normal(self) -> None:
-        if self.service is not None:
-            self.service.shake = False
-            self.service.forget()
-        for _ in self._pass(pack(b"P", self.program), self.cases):
-            pass
-
-    def shaken(self) -> None:
-        """Once more with the library's results perturbed, where that can tell something."""
-        used = any(case.calls for case in self.cases)
-        if not used or any(case.error is not None for case in self.cases):
-            return
-        for case in self.cases_shaken:
-            case.error = "not needed"
-        self.service.shake = True
-        shaken = self._pass(pack(b"N"), self.cases_shaken)
-        for case, other in zip(self.cases, shaken):
-            if other.error is not None or _apart(case.value, other.value):
-                return  # one answer that depends on the library is enough
-
-    def _pass(self, begin: bytes, cases: list[Case]) -> Iterator[Case]:
-        """Fill the cases one by one."""
-        left = self.left
-        self.link.send(begin)
-        self._serve([])  # its top level
-        for case in cases:
-            value, error, size = self._serve(case.calls)
-            left -= size
-            if left < 0:
-                raise Ended("output_limit", "returned more than the limit")
-            case.value, case.error = value, error
+    def cases_one_by_one(self) -> Iterator[Case]:
+        """Fill the cases; whoever takes them may stop early."""
+        self.link.send(pack(b"P", self.program))
+        self._serve(self.calls_before)
+        for case in self.cases:
+            case.value, case.error = self._serve(case.calls)
             yield case
 
-    def _serve(self, calls: list[str]) -> tuple[Any, str | None, int]:
-        """Answer library requests until the child reports: value, error and size of the report."""
+    def _serve(self, calls: list[str]) -> tuple[Any, str | None]:
+        """Answer library requests until the child reports: value and error."""
         while True:
             kind, payload = self.link.recv()
             if kind == b"L":
-                if self.service is None:
-                    raise Ended("runtime_error", "it asked for a library that the task does not have")
-                try:
-                    reply = self.service.handle(payload, self._call_back)
-                finally:
-                    calls += self.service.calls
-                    self.service.calls.clear()
-                self.link.send(pack(b"L", reply))
+                self.link.send(pack(b"L", self._ask_library(payload, calls)))
             elif kind == b"V":
-                return *_plain_value(payload), len(payload)
+                return self._value(payload)
             elif kind == b"E":
-                return None, payload.decode("utf-8", "replace")[:400], 0
+                return None, payload.decode("utf-8", "replace")[:400]
             elif kind == b"R":
-                return None, None, 0
+                return None, None
             elif kind == b"O":
                 self.stdout = (self.stdout + payload.decode("utf-8", "replace"))[:4000]
             elif kind == b"X":
                 raise _ended(payload)
             else:
                 raise Ended("runtime_error", "it spoke on its channel out of turn")
+
+    def _ask_library(self, request: bytes, calls: list[str]) -> bytes:
+        if self.service is None:
+            raise Ended("runtime_error", "it asked for a library that the task does not have")
+        try:
+            reply: bytes = self.service.handle(request, self._call_back)
+        finally:
+            calls += self.service.calls
+            self._used.update(self.service.calls)
+            self.service.calls.clear()
+        unknown = [name for name, there in self.service.named.items() if not there]
+        if len(unknown) > self.names:
+            raise Ended(
+                "invented_attribute",
+                f"called {len(unknown)} names that the package does not have: {unknown[-1]:.60}",
+            )
+        if len(self._used) > self.functions:
+            raise Ended("too_many_functions", f"called more than {self.functions} functions of the package")
+        return reply
 
     def _call_back(self, question: bytes) -> bytes:
         """Let the child run a callable that it passed to the library."""
@@ -123,6 +112,23 @@ class Play:
             else:
                 raise _ended(payload) if kind == b"X" else Ended("runtime_error", "no answer to the library")
 
+    def _value(self, data: bytes) -> tuple[Any, str | None]:
+        """The value in a report, or why it is none. What it takes up counts, not only how it was sent.
+
+        Raises:
+            Ended: it is more than the program may return.
+        """
+        if len(data) > self.left:
+            raise Ended("output_limit", "returned more than the limit")
+        try:
+            value, size = _plain(codec.decode(data), self.left)
+            if b"\\ud" in data.lower():  # perhaps half a character, which could be neither stored nor shown
+                json.dumps(_texts(value), ensure_ascii=False).encode()
+        except (codec.CodecError, RecursionError, TypeError, UnicodeEncodeError) as error:
+            return None, f"TypeError: result is not plain data ({str(error)[:100]})"
+        self.left -= max(size, len(data))
+        return value, None
+
 
 _ENDS = {"forbidden_import", "syntax_error", "malformed", "runtime_error", "output_limit"}
 
@@ -130,16 +136,6 @@ _ENDS = {"forbidden_import", "syntax_error", "malformed", "runtime_error", "outp
 def _ended(payload: bytes) -> Ended:
     status, _, detail = payload.decode("utf-8", "replace").partition("\n")
     return Ended(status if status in _ENDS else "runtime_error", detail[:400])
-
-
-def _plain_value(data: bytes) -> tuple[Any, str | None]:
-    try:
-        value = _plain(codec.decode(data))
-        if b"\\ud" in data.lower():  # perhaps half a character, which could be neither stored nor shown
-            json.dumps(_texts(value), ensure_ascii=False).encode()
-        return value, None
-    except (codec.CodecError, RecursionError, TypeError, UnicodeEncodeError) as error:
-        return None, f"TypeError: result is not plain data ({str(error)[:100]})"
 
 
 def _texts(value: Any) -> list[Any]:
@@ -152,29 +148,60 @@ def _texts(value: Any) -> list[Any]:
 
 
 _SCALARS = frozenset({type(None), bool, int, float, complex, str})
+_NUMBERS = _SCALARS - {str}
+_CONTAINER, _NUMBER = 64, 8  # bytes that an empty list, and a number in it, take up
 
 
-def _plain(value: Any) -> Any:
-    """Arrays as nested lists; everything else as it is, if it is plain."""
+def _plain(value: Any, left: int) -> tuple[Any, int]:
+    """The value with arrays as nested lists, and how many bytes it takes up, about.
+
+    Raises:
+        Ended: more than are left.
+        TypeError: something in it is not plain.
+    """
     kind = type(value)
     if kind in _SCALARS:
-        return value
-    if kind is list:
-        return value if _SCALARS.issuperset(map(type, value)) else [_plain(v) for v in value]
-    if kind is tuple:
-        return tuple(_plain(v) for v in value)
-    if kind is dict:
-        return {_plain(k): _plain(v) for k, v in value.items()}
+        size = len(value) if kind is str else _NUMBER
+        if size > left:
+            raise Ended("output_limit", "returned more than the limit")
+        return value, size
     if kind is codec.Array:
-        return _plain(codec.nested(value))
-    raise TypeError(f"a value of type {kind.__name__}")
+        lists, wide = 0, 1
+        for length in value.shape:
+            lists, wide = lists + wide, wide * length
+        if lists * _CONTAINER > left:  # of shape (2000, 2000, 0), say: nothing in it, and four million lists
+            raise Ended("output_limit", "returned more than the limit")
+        return _plain(codec.nested(value), left)
+    if kind is dict:
+        keys, used = _items(value, left)
+        values, more = _items(value.values(), left - used)
+        return dict(zip(keys, values)), used + more
+    if kind is not list and kind is not tuple:
+        raise TypeError(f"a value of type {kind.__name__}")
+    items, size = _items(value, left)
+    return items if kind is list else tuple(items), size
 
 
-def _apart(a: Any, b: Any) -> bool:
+def _items(values: Any, left: int) -> tuple[list[Any], int]:
+    if type(values) is list and _NUMBERS.issuperset(map(type, values)):
+        items, size = values, _CONTAINER + _NUMBER * len(values)
+        values = ()
+    else:
+        items, size = [], _CONTAINER
+    for value in values:
+        item, more = _plain(value, left - size)
+        items.append(item)
+        size += more
+    if size > left:
+        raise Ended("output_limit", "returned more than the limit")
+    return items, size
+
+
+def apart(a: Any, b: Any) -> bool:
     """Whether two values differ by more than any tolerance would forgive; False when in doubt."""
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        return len(a) != len(b) or any(map(_apart, a, b))
+        return len(a) != len(b) or any(map(apart, a, b))
     if isinstance(a, int | float) and isinstance(b, int | float) and not isinstance(a, bool):
         with contextlib.suppress(OverflowError):
-            return abs(a - b) > 1 + 0.1 * max(abs(a), abs(b))
+            return abs(a - b) > 1e-3 + 0.02 * max(abs(a), abs(b))
     return isinstance(a, bool | str) and a != b

@@ -26,7 +26,7 @@ from protocols.errors import SandboxError
 from protocols.records import Outcome, Program
 from protocols.settings import SandboxSettings
 
-_TRIES = 2  # a helper may die through no fault of the program
+_TRIES = 2  # a helper may die through no fault of the program; two do not
 _INPUTS = 64  # folders that helpers keep for programs to come
 
 
@@ -45,14 +45,16 @@ def cores(count: int) -> list[int]:
 class SandboxPool:
     """A pool of sandbox slots. Use it from one thread at a time; other threads wait their turn.
 
-    `without` names layers to leave out: for tests that show what each of them does.
+    `without` names layers to leave out: for tests that show what each of them does. How a program's library
+    results are moved, and in which order it runs, is drawn from `seed` and the program.
 
     Raises:
         SandboxError: the helpers do not start, or a layer is missing and `allow_weaker` is off.
     """
 
-    def __init__(self, settings: SandboxSettings, *, without: Sequence[str] = ()) -> None:
+    def __init__(self, settings: SandboxSettings, *, without: Sequence[str] = (), seed: int = 0) -> None:
         self.settings = settings
+        self._seed = seed
         self._without = tuple(without)
         self._modules: tuple[str, ...] = ()  # that the slots have loaded
         self._inputs: tuple[str, ...] = ()  # folders that the slots can read
@@ -81,9 +83,10 @@ class SandboxPool:
                 raise SandboxError("sandbox: the pool is closed; make a new one")
             outcomes: dict[int, Outcome] = {}
             try:
-                for modules in sorted({p.modules for p in programs}, key=lambda m: (m != self._modules, m)):
-                    chosen = [i for i, program in enumerate(programs) if program.modules == modules]
-                    self._load(modules, {programs[i].input for i in chosen} - {""})
+                kinds = [(p.modules, p.library_module if p.library is not None else "") for p in programs]
+                for kind in sorted(set(kinds), key=lambda k: (k[0] != self._modules, k)):
+                    chosen = [i for i in range(len(programs)) if kinds[i] == kind]
+                    self._load(*kind, {programs[i].input for i in chosen} - {""})
                     played = _Round(self._slots, self._replace, [programs[i] for i in chosen]).play()
                     outcomes.update(zip(chosen, played))
             except BaseException:
@@ -91,15 +94,19 @@ class SandboxPool:
                 raise
         return [outcomes[i] for i in range(len(programs))]
 
+    def _slot(self, core: int | None) -> Slot:
+        return Slot(self.settings, self._without, core, self._modules, self._inputs, self._seed)
+
     def _fill(self, cores: Sequence[int | None]) -> None:
         for core in cores:  # all start at the same time ...
-            self._slots.append(Slot(self.settings, self._without, core, self._modules, self._inputs))
+            self._slots.append(self._slot(core))
         for slot in self._slots:  # ... and are waited for together
             self.layers = slot.start()
 
-    def _load(self, modules: tuple[str, ...], inputs: set[str]) -> None:
-        """Have helpers with exactly these modules, and at least these input folders."""
-        if modules == self._modules and inputs <= set(self._inputs):
+    def _load(self, modules: tuple[str, ...], library: str, inputs: set[str]) -> None:
+        """Have helpers with exactly these modules, at least these folders, and that serve this library."""
+        serve = all(slot.serves(library) for slot in self._slots)
+        if serve and modules == self._modules and inputs <= set(self._inputs):
             return
         for folder in sorted(inputs):
             if not os.path.isdir(folder):  # noqa: PTH112
@@ -113,7 +120,7 @@ class SandboxPool:
 
     def _replace(self, slot: Slot) -> Slot:
         slot.kill()
-        fresh = Slot(self.settings, self._without, slot.core, self._modules, self._inputs)
+        fresh = self._slot(slot.core)
         self._slots[self._slots.index(slot)] = fresh
         fresh.start()
         return fresh
@@ -196,6 +203,6 @@ class _Round:
             elif self.tries[first] < _TRIES:
                 self.waiting.appendleft(first)
             else:
-                self.outcomes[first] = Outcome(status="infra_error", detail=f"its helper died ({said})")
+                self.outcomes[first] = Outcome(status="broke_sandbox", detail=f"its helpers died ({said})")
         fresh = self.replace(slot)
         selector.register(fresh.sock, selectors.EVENT_READ, fresh)

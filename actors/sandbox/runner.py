@@ -4,7 +4,7 @@ Nothing here is trusted. The child holds the program, the arguments of its cases
 client; expected answers, the library and other programs are elsewhere. Whoever takes this loop over can
 send other values, and gains no more than by returning them.
 
-Frames:  ← P program, with the arguments of all cases   ← N all cases again   ← L library's reply
+Frames:  ← P program, with the arguments of all cases   ← L library's reply
          → R module ran   → V value   → E exception   → L library request   → O printed text
          → X status and detail: the end
 
@@ -13,6 +13,7 @@ Standard library only. Does not cover: limits (`confine`), and what the values m
 
 import contextlib
 import gc
+import importlib
 import io
 import marshal
 import mmap
@@ -23,7 +24,7 @@ from typing import Any, NoReturn
 
 from actors.sandbox import imports
 from actors.sandbox.wire import Closed, Link, pack
-from protocols.domains.zwc import client, codec
+from protocols.domains.zwc import codec, graded
 
 _MESSAGE = 400  # characters of an exception's message
 _PRINTED = 4000  # characters of printed text that are kept
@@ -31,7 +32,8 @@ _NAME = "solution"
 OUT_OF_MEMORY = 71  # exit status
 
 # Given back when memory is short, so that there is room to say so. Mapped, never touched: it costs nothing.
-_reserve = mmap.mmap(-1, 4 << 20)
+# Private: what is shared would outlive the program.
+_reserve = mmap.mmap(-1, 4 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 _type_name = type.__dict__["__name__"].__get__
 
@@ -145,14 +147,12 @@ class Runner:
         return pack(b"V", data)
 
     def serve(self) -> None:
-        code = self.compile()
-        while True:
-            function = self.module(code)
-            self.out.append(pack(b"R"))
-            for case in self.cases:
-                self.out.append(self.case(function, marshal.loads(case)))
-            self.flush()
-            self.link.recv()  # N: again
+        function = self.module(self.compile())
+        self.out.append(pack(b"R"))
+        for case in self.cases:
+            self.out.append(self.case(function, marshal.loads(case)))
+        self.flush()
+        self.link.recv()  # the warden ends it
 
 
 _PLAIN = (type(None), bool, int, float, complex, str, list, tuple, dict, codec.Array)
@@ -183,24 +183,23 @@ def describe(error: BaseException) -> str:
 class Package:
     """A task's package, importable, with a way to send that each child sets for itself."""
 
-    def __init__(self, name: str, public: list[str]) -> None:
+    def __init__(self, name: str) -> None:
         self.send: Any = None
-        self.name, self.public = name, public
-        before = set(sys.modules)
-        client.install(client.build(name, public, lambda request: self.send(request)))
-        self._modules = set(sys.modules) - before
+        self.name = name
+        self._finder = graded.Finder(name, lambda request: self.send(request))
+        self._finder.install()
+        importlib.import_module(name)
 
     def remove(self) -> None:
-        for name in self._modules:
-            del sys.modules[name]
+        self._finder.remove()
 
 
 class _Rehearsal:
     """Stands in for the link: one program whose every library call gives the same array."""
 
     def __init__(self, package: Package | None) -> None:
-        name, function = (package.name, package.public[0]) if package else ("", "")
-        call = f"{name}.{function}(x)" if package else "sorted(x)"
+        name = package.name if package else ""
+        call = f"{name}.rehearsed(x)" if package else "sorted(x)"
         source = f"{f'import {name}' if package else ''}\n\ndef solve(x):\n    y = {call}\n    return y\n"
         job = {"source": source, "entry_point": "solve", "package": name, "limit": 1 << 20}
         self._program = marshal.dumps({**job, "cases": [marshal.dumps(([1.0, 2.0],))] * 8})

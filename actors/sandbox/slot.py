@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import marshal
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,14 +16,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from actors.sandbox import isolation
+from actors.sandbox import cleaning, isolation
 from actors.sandbox.wire import NO_INPUT, Closed, Frames, pack
+from protocols.domains.zwc.shaking import STRENGTHS
 from protocols.errors import SandboxError
-from protocols.records import CaseResult, Outcome, Program
+from protocols.records import CaseResult, Outcome, Program, Shaken
 from protocols.settings import SandboxSettings
 
 _START_S = 60.0  # a cold start reads NumPy from disk
 _GRACE_S = 2.0  # the warden's own alarm comes first
+RUNS = 1 + len(STRENGTHS)  # of one program, at most, each with a deadline of its own
 DEPTH = 2  # programs at a slot: the one that runs, and the next, so that it never idles
 
 
@@ -42,6 +43,7 @@ class Slot:
         core: int | None = None,
         modules: Sequence[str] = (),
         inputs: Sequence[str] = (),
+        seed: int = 0,
     ) -> None:
         self.settings = settings
         self.without = [*without, *(["import policy"] if modules and "import policy" not in without else [])]
@@ -52,7 +54,9 @@ class Slot:
         self.deadline = float("inf")  # of the oldest, on the monotonic clock
         self._frames = Frames(1 << 31)
         self._out = bytearray()
-        self._libraries: set[bytes] = set()
+        self._library = b""  # digest of the one that the warden has
+        self._module: str | None = None  # what it serves: nothing else can be loaded once a program has run
+        self.seed = seed
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `kill`)
         # Made by the zygote only where it cannot have an empty root.
         self._scratch = str(Path(tempfile.gettempdir(), f"taskspace-scratch-{uuid.uuid4().hex}"))
@@ -85,10 +89,10 @@ class Slot:
         self._options()
 
     def _options(self) -> None:
-        bpf, missing = b"", ""
+        filters, missing = {}, ""
         if "seccomp" not in self.without:
             try:
-                bpf = isolation.seccomp_filter()
+                filters = {who: isolation.seccomp_filter(who) for who in ("program", "zygote", "library")}
             except OSError as error:
                 missing = str(error)
         limits = self.settings.model_dump(include={"wall_s", "cpu_s", "memory_mb", "file_mb", "output_kb"})
@@ -97,7 +101,8 @@ class Slot:
                 b"S",
                 marshal.dumps(
                     limits
-                    | {"without": self.without, "scratch": self._scratch, "bpf": bpf, "bpf_missing": missing}
+                    | {"without": self.without, "scratch": self._scratch}
+                    | {"filters": filters, "bpf_missing": missing}
                     | {"modules": self.modules, "inputs": self.inputs}
                 ),
             )
@@ -134,22 +139,40 @@ class Slot:
 
     # -- programs
 
+    def serves(self, module: str) -> bool:
+        """Whether programs of this library's module ("" for none) can run here, or another slot is needed."""
+        return not module or self._module in (None, module)
+
     def send(self, ticket: int, program: Program) -> None:
         digest = b""
         if program.library is not None:
             digest = hashlib.blake2b(program.library, digest_size=16).digest()
-            if digest not in self._libraries:
-                if len(self._libraries) >= 8:  # the warden forgets all of them then, too
-                    self._libraries.clear()
-                self._libraries.add(digest)
+            if digest != self._library:
+                self._library = digest
                 self._write(pack(b"B", digest + program.library))
-        job = {
+        if self._module is None:
+            self._module = program.library_module if program.library is not None else ""
+        inner = {
             "source": program.source,
             "entry_point": program.entry_point,
             "package": program.library_name,
-            "library": digest,
-            "input": self.inputs.index(program.input) if program.input else NO_INPUT,
             "cases": [marshal.dumps(case) for case in program.cases],
+            "limit": self.settings.output_kb << 10,
+        }
+        # The warden passes this on as it is.
+        inside = marshal.dumps(inner)
+        job = {
+            "program": inside,
+            "count": len(program.cases),
+            "package": program.library_name,
+            "library": digest,
+            "about": list(program.about),
+            "unknown_names": program.unknown_names,
+            "functions": program.functions,
+            "input": self.inputs.index(program.input) if program.input else NO_INPUT,
+            "seed": int.from_bytes(
+                hashlib.blake2b(inside, digest_size=8, key=b"%d" % self.seed).digest(), "big"
+            ),
         }
         self._write(pack(b"P", marshal.dumps(job)))
         self.queue.append(ticket)
@@ -157,7 +180,9 @@ class Slot:
             self._start_clock()
 
     def _start_clock(self) -> None:
-        self.deadline = time.monotonic() + self.settings.wall_s + _GRACE_S if self.queue else float("inf")
+        self.deadline = (
+            time.monotonic() + RUNS * self.settings.wall_s + _GRACE_S if self.queue else float("inf")
+        )
 
     def _write(self, data: bytes) -> None:
         self._out += data
@@ -213,17 +238,25 @@ class Slot:
         self.process.wait()
         self.sock.close()
         self._errors.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            cleaning.empty(self._scratch)
+            Path(self._scratch).rmdir()
 
 
 def _outcome(data: dict[str, Any]) -> Outcome:
-    cases = tuple(
-        CaseResult(value=value, error=error, calls=calls, value_shaken=shaken, error_shaken=error_shaken)
-        for value, error, calls, shaken, error_shaken in data["cases"]
-    )
     return Outcome(
         status=data["status"],
-        cases=cases,
+        cases=tuple(CaseResult(value=v, error=e, calls=calls) for v, e, calls in data["cases"]),
+        shaken=tuple(
+            Shaken(
+                status=status,
+                detail=detail,
+                values=tuple(v for v, _ in cases),
+                errors=tuple(e for _, e in cases),
+            )
+            for status, detail, cases in data["shaken"]
+        ),
+        calls_before=data["calls_before"],
         detail=data["detail"],
         stdout=data["stdout"],
         seconds=data["seconds"],

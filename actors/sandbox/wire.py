@@ -39,6 +39,14 @@ class Frames:
     def feed(self, data: bytes) -> None:
         self._buffer += data
 
+    @property
+    def missing(self) -> int:
+        """Bytes that the frame at hand still needs, as far as is known."""
+        have = len(self._buffer)
+        if have < _HEADER.size:
+            return _HEADER.size - have
+        return _HEADER.size + int(_HEADER.unpack_from(self._buffer)[1]) - have
+
     def next(self) -> tuple[bytes, bytes] | None:
         """The next whole frame, or None when more bytes are needed.
 
@@ -60,10 +68,14 @@ class Frames:
 
 
 class Link:
-    """A socket's file descriptor that blocks: for whole frames, and until all is written."""
+    """A socket's file descriptor that blocks: for whole frames, and until all is written.
 
-    def __init__(self, fd: int, limit: int) -> None:
+    `exact` reads no byte of the frame after the one at hand.
+    """
+
+    def __init__(self, fd: int, limit: int, exact: bool = False) -> None:
         self._fd = fd
+        self._exact = exact
         self._frames = Frames(limit)
 
     def send(self, data: bytes) -> None:
@@ -77,7 +89,7 @@ class Link:
     def recv(self) -> tuple[bytes, bytes]:
         while (frame := self._frames.next()) is None:
             try:
-                data = os.read(self._fd, _CHUNK)
+                data = os.read(self._fd, min(_CHUNK, self._frames.missing) if self._exact else _CHUNK)
             except ConnectionResetError:
                 raise Closed from None
             if not data:

@@ -90,6 +90,10 @@ class Made:
     def clear(self) -> None:
         self._kept.clear()
 
+    def name(self, number: int) -> str:
+        """The function that made it."""
+        return self._kept[number][0]
+
     @contextmanager
     def bound(self, number: Any, callables: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
         """The function's name and the callable, while its stand-ins ask for `callables` of this request.

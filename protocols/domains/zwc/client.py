@@ -29,7 +29,7 @@ def build(package: str, public: Sequence[str], send: Send) -> ModuleType:
     held a callable: the answer to a question is sent the same way. The module is not put in `sys.modules`
     (`install` does).
     """
-    link = _Link(package, send)
+    link = Channel(package, send)
     modules = {"": ModuleType(package)}
     for dotted in public:
         prefix, _, name = dotted.rpartition(".")
@@ -50,7 +50,7 @@ def install(module: ModuleType) -> None:
             sys.modules[part.__name__] = part
 
 
-class _Link:
+class Channel:
     """One channel to a service, and the array class of its package."""
 
     def __init__(self, package: str, send: Send) -> None:
@@ -104,7 +104,7 @@ def _raise(kind: str, message: str) -> NoReturn:
 class _Function:
     """A function of the package. Its parameters are asked for when somebody wants to see them."""
 
-    def __init__(self, package: str, dotted: str, link: _Link) -> None:
+    def __init__(self, package: str, dotted: str, link: Channel) -> None:
         prefix, _, name = dotted.rpartition(".")
         self.__name__ = self.__qualname__ = name
         self.__module__ = f"{package}.{prefix}" if prefix else package
@@ -132,7 +132,7 @@ class _Function:
 class _Made:
     """A callable that the library made, perhaps from callables of the program, which stay with it."""
 
-    def __init__(self, link: _Link, number: int, callables: list[Callable[..., Any]]) -> None:
+    def __init__(self, link: Channel, number: int, callables: list[Callable[..., Any]]) -> None:
         self._link = link
         self._number = number
         self._callables = callables
@@ -162,7 +162,7 @@ class _Array(Array):
     """An array of the package: shape, dtype and plain values. Arithmetic is the service's."""
 
     __slots__ = ("_base",)
-    _link: _Link
+    _link: Channel
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(

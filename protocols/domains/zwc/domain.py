@@ -28,7 +28,7 @@ from protocols.seeds import digest, rng_of
 from protocols.settings import ZwcSettings
 
 #: Categories of programs that did not run to their end; the others would tell what is right.
-_FAILED = ("malformed", "syntax_error", "runtime_error", "timeout", "forbidden_import")
+_FAILED = ("malformed", "syntax_error", "runtime_error", "timeout", "forbidden_import", "invented_attribute")
 
 
 class ZwcDomain:
@@ -152,9 +152,17 @@ class ZwcDomain:
             source=f"{source}\nimport {self.library.package}\n",
             entry_point=task.payload["entry_point"],
             cases=tuple(tuple(unpack(c["args"])) for c in task.payload["cases"]),
-            library=self.library.blob_about(task.topics[0]),
+            library=self.library.blob,
             library_name=self.library.package,
+            library_module=self.library.module,
+            about=self._needed(task),
+            unknown_names=self.settings.unknown_names,
+            functions=self.settings.distinct_functions,
         )
+
+    def _needed(self, task: Task) -> tuple[str, ...]:
+        """The functions that have to do the work. Making an array is work where the task is about that."""
+        return tuple(t for t in task.topics if t == task.topics[0] or t not in self._constructors)
 
     def judge(self, task: Task, attempt_id: str, outcome: Outcome) -> Verdict:
         expected = [unpack(c["expected"]) for c in task.payload["cases"] if "expected" in c]
@@ -171,8 +179,16 @@ class ZwcDomain:
         if kept and len(outcome.cases) > len(expected):  # it ran before consensus dropped cases
             outcome = msgspec.structs.replace(outcome, cases=tuple(outcome.cases[i] for i in kept))
         relative, absolute = self.tolerance
-        constructors = self._constructors.difference(task.topics[:1])
-        return grading.judge(outcome, expected, constructors, relative, absolute, attempt_id=attempt_id)
+        needed = self._needed(task)
+        return grading.judge(
+            outcome,
+            expected,
+            self._constructors - {*needed},
+            relative,
+            absolute,
+            attempt_id=attempt_id,
+            needed=needed,
+        )
 
     def mistake(self, task: Task, response: str, verdict: Verdict) -> str | None:
         return mistakes.mistake(verdict, task, response, self.library.package, self._originals)

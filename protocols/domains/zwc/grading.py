@@ -8,9 +8,11 @@ Equality is between plain data and decided here, never by the values themselves:
 * a list equals a tuple of equal parts, in number, order and nesting; `[5]` is not `5`;
 * dictionaries have the same keys and equal values; strings and None are exact.
 
-The library did the work when every case called a function of it other than the array constructors, and when
-the answers change as the library's results are shaken. A program that detects the shaking by computing the
-truth itself, and then gives wrong answers on purpose, is not found out.
+The library did the work when every case got a result from a function that the task is about (where it names
+none: from any but the array constructors), and when at least a quarter of the answers change as these results
+are moved. Only runs that came to their end show that, and in them only cases that gave an answer. A program
+that detects the moving by computing the truth itself, and then gives wrong answers on purpose, is not found
+out.
 
 Does not cover: how programs are run and calls noted (`actors.sandbox`), and the authors' grader.
 """
@@ -21,7 +23,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from protocols.records import CaseResult, Outcome, Verdict
+from protocols.records import Outcome, Verdict
 
 _SHOWN = 200  # characters of a value in the evidence
 
@@ -86,6 +88,7 @@ def judge(
     attempt_id: str = "",
     arguments: Sequence[Any] | None = None,
     library: bool = True,
+    needed: Sequence[str] = (),
 ) -> Verdict:
     """What an outcome is worth: reward 1 for `correct`, 0 for every other category.
 
@@ -95,6 +98,7 @@ def judge(
         constructors: public names of the library functions that only make or convert arrays.
         arguments: of the cases, for the evidence.
         library: whether the library has to have done the work.
+        needed: public names of the functions of which one has to be called in every case; any if empty.
 
     Returns:
         A verdict; without a reward when the sandbox failed. The evidence names the first failing case.
@@ -112,11 +116,15 @@ def judge(
             infra_error=outcome.detail or "the sandbox gave no reason",
             seconds=outcome.seconds,
         )
-    category, evidence = _category(outcome, expected, constructors if library else None, relative, absolute)
+    category, evidence = _answers(outcome, expected, relative, absolute)
+    if category == "correct" and library:
+        category, evidence = _work(outcome, expected, constructors, needed, relative, absolute)
     case = evidence.get("case")
     if arguments is not None and case is not None:
         evidence["args"] = shown(arguments[case])
     evidence["calls"] = dict(Counter(name for c in outcome.cases for name in c.calls))
+    if outcome.calls_before:
+        evidence["calls_before"] = dict(Counter(outcome.calls_before))
     if outcome.stdout:
         evidence["stdout"] = outcome.stdout
     return Verdict(
@@ -128,13 +136,10 @@ def judge(
     )
 
 
-def _category(
-    outcome: Outcome,
-    expected: Sequence[Any],
-    constructors: frozenset[str] | None,
-    relative: float,
-    absolute: float,
+def _answers(
+    outcome: Outcome, expected: Sequence[Any], relative: float, absolute: float
 ) -> tuple[str, dict[str, Any]]:
+    """Whether every case has its answer, and if not, the first that has not."""
     if outcome.status != "ok":
         return outcome.status, {"detail": outcome.detail}
     for i, (case, truth) in enumerate(zip(outcome.cases, expected)):
@@ -143,18 +148,45 @@ def _category(
             return "malformed" if plain else "runtime_error", {"case": i, "exception": case.error}
         if not equal(case.value, truth, relative, absolute):
             return "wrong_answer", {"case": i, "expected": shown(truth), "got": shown(case.value)}
-    if constructors is None:
-        return "correct", {}
-    for i, case in enumerate(outcome.cases):
-        if constructors.issuperset(case.calls):
-            return "no_library_call", {"case": i, "detail": "no library function but constructors was called"}
-    if expected and all(_unmoved(c, e, relative, absolute) for c, e in zip(outcome.cases, expected)):
-        return "no_library_call", {"detail": "the answers do not depend on what the library gives"}
     return "correct", {}
 
 
-def _unmoved(case: CaseResult, truth: Any, relative: float, absolute: float) -> bool:
-    return case.error_shaken is None and equal(case.value_shaken, truth, relative, absolute)
+def _work(
+    outcome: Outcome,
+    expected: Sequence[Any],
+    constructors: frozenset[str],
+    needed: Sequence[str],
+    relative: float,
+    absolute: float,
+) -> tuple[str, dict[str, Any]]:
+    """Whether right answers come from the functions that they should come from."""
+    for i, case in enumerate(outcome.cases):
+        called = set(case.calls) - constructors
+        if not called:
+            return "no_library_call", {
+                "case": i,
+                "detail": "no library function but constructors gave a result",
+            }
+        if needed and not called.intersection(needed):
+            return "wrong_function", {
+                "case": i,
+                "detail": f"none of the task's own functions was called ({', '.join(needed)})",
+            }
+    ended = [run for run in outcome.shaken if run.status == "ok"]
+    seen = [[run.values[i] for run in ended if run.errors[i] is None] for i in range(len(expected))]
+    moved = [
+        any(not equal(value, truth, relative, absolute) for value in values)
+        for values, truth in zip(seen, expected)
+    ]
+    if 4 * sum(moved) >= len(expected):
+        return "correct", {}
+    if 4 * (sum(moved) + seen.count([])) >= len(expected):
+        why = next((f"{run.status}: {run.detail}" for run in outcome.shaken if run.status != "ok"), "")
+        why = why or next(
+            (e for run in outcome.shaken for e in run.errors if e is not None), "it was not run again"
+        )
+        return "unproven", {"detail": f"no answer on other results of the library to compare with ({why})"}
+    return "no_library_call", {"detail": "the answers do not depend on what the library gives"}
 
 
 def shown(value: Any) -> str:

@@ -49,21 +49,11 @@ class Library:
     @cached_property
     def blob(self) -> bytes:
         """All that a service needs, compressed. Keep it from programs: it holds the names."""
-        return self._packed(CONSTRUCTORS if self.module == "numpy" else ())
-
-    def blob_about(self, public: str) -> bytes:
-        """The same, for programs about this function: if all it does is make arrays, that is work here."""
-        original = self.originals.get(public)
-        if self.module != "numpy" or original not in CONSTRUCTORS:
-            return self.blob
-        return self._packed([name for name in CONSTRUCTORS if name != original])
-
-    def _packed(self, constructors: Sequence[str]) -> bytes:
         content = {
             "package": self.package,
             "module": self.module,
             "entries": dict(self.entries),
-            "constructors": constructors,
+            "constructors": CONSTRUCTORS if self.module == "numpy" else (),
         }
         return zlib.compress(json.dumps(content).encode(), 9)
 

@@ -33,6 +33,7 @@ class Scrubber:
     ) -> None:
         self.package = package
         self.array = f"{package.upper()}Array"
+        self._names = re.compile(rf"\b{re.escape(package)}\.(?:{_alternatives(entries.values())})\b")
         self.public = {name: f"{package}.{public}" for name, public in entries.items()}
         for name, public in entries.items():  # bare, a name of a namespace means its function too
             self.public.setdefault(name.rpartition(".")[2], f"{package}.{public}")
@@ -51,9 +52,17 @@ class Scrubber:
         )
         self._module = re.compile(rf"(?i)\b{re.escape(module)}\b|\bnumpy\b|\bnp\b")
 
-    def __call__(self, text: str, keep: Collection[str] = ()) -> str:
-        """The text without original names. Quoted names of `keep` (parameters) stay."""
+    def __call__(self, text: str, keep: Collection[str] = (), known: Collection[str] | None = None) -> str:
+        """The text without original names. Quoted names of `keep` (parameters) stay.
+
+        `known`, where given, are the only public names that it may hold.
+        """
         text = self.known(text, keep)
+        if known is not None:
+            allowed = {f"{self.package}.{name}" for name in known}
+            text = self._names.sub(
+                lambda name: name[0] if name[0] in allowed else f"another function of {self.package}", text
+            )
         text = self._unknown.sub(f"another function of {self.package}", text)
         text = re.sub(r"\b(\w+\.)?ndarray(s?)\b", rf"{self.array}\2", text)
         return self._module.sub(self.package, re.sub(rf"\b([Aa])n (?={self.array})", r"\1 ", text))

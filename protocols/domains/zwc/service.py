@@ -14,6 +14,10 @@ Messages (`codec`), each a list or tuple beginning with its kind:
 
 `CHANGED` lists the arrays of the request that the library wrote into, by position.
 
+A `graded` service tells a program nothing but what its calls give: no signatures, and error texts name no
+function of the library that the program has not named itself. Memory that the library gives without having
+written to it is zeroed (`zeroed.install`).
+
 Runs from its own folder with the standard library and the real module only. Does not cover: limits of
 time and memory, which are the business of whoever runs the process.
 """
@@ -25,7 +29,7 @@ import os
 import sys
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +37,7 @@ from typing import Any
 from .callables import FAILED, CallableFailed, CallBack, Lost, Made, Proxy, asking
 from .codec import Array, CodecError, decode, encode
 from .scrub import Scrubber
-from .shaking import shaken
+from .shaking import Shaking
 from .signatures import parameters
 
 MAX_ELEMENTS = 4_000_000  # of one array that is sent back; broadcasting makes huge ones for nothing
@@ -60,27 +64,31 @@ class Service:
     """Serves the library in `blob` (`obfuscate.Library.blob`).
 
     Attributes:
-        calls: obfuscated names of the public functions called, in order; the owner clears it. Operators
-            and indexing are no calls.
+        calls: obfuscated names of the public functions that gave a result, in order; the owner clears it.
+            Operators and indexing are no calls, nor is what raised.
         public: obfuscated names of all functions, all that `client.build` needs.
-        shake: perturb the results of public functions, array constructors excepted.
+        shaking: moves the results of the functions `about`; None for true ones.
+        named: names that the program asked to call, each with whether the library has it.
         max_elements: of one array that is sent back.
     """
 
-    def __init__(self, blob: bytes, max_elements: int = MAX_ELEMENTS) -> None:
+    def __init__(self, blob: bytes, max_elements: int = MAX_ELEMENTS, graded: bool = False) -> None:
         self.max_elements = max_elements
+        self.graded = graded
         content = json.loads(zlib.decompress(blob))
         self.package: str = content["package"]
         self.module: str = content["module"]
         self.calls: list[str] = []
-        self.shake = False
+        self.named: dict[str, bool] = {}
+        self.shaking: Shaking | None = None
         self.public: list[str] = list(content["entries"].values())
         root = importlib.import_module(self.module)
         self._numpy: Any = sys.modules.get("numpy")
         self._functions: dict[str, Callable[..., Any]] = {}
         for original, public in content["entries"].items():
             self._functions[public] = resolve(root, original)
-        self._constructors = {content["entries"].get(name) for name in content["constructors"]}
+        constructors = {content["entries"].get(name) for name in content["constructors"]}
+        self._shaken = self._workers = frozenset(self.public) - constructors
         self._scrub = Scrubber(self.package, self.module, content["entries"])
         self._depth = 0
         self._arrays: list[Any] = []  # of the request at hand
@@ -96,8 +104,21 @@ class Service:
             "str": str,
             "transpose": lambda a: a.T,
             "wrap": self._wrap,
-            "signature": self.signature,
         }
+        if not graded:
+            self._kinds["signature"] = self.signature
+
+    def begin(self, about: Sequence[str] = (), shaking: Shaking | None = None) -> None:
+        """Another program begins: forget what the one before made and named.
+
+        Args:
+            about: obfuscated names of the functions to shake; all but array constructors if there are none.
+        """
+        self._made.clear()
+        self.calls.clear()
+        self.named.clear()
+        self.shaking = shaking
+        self._shaken = frozenset(about) or self._workers
 
     def handle(self, request: bytes, call_back: CallBack | None = None) -> bytes:
         """The reply to one request. `call_back` sends a question to the client and gives its next message.
@@ -119,7 +140,7 @@ class Service:
             assert lost.__cause__ is not None
             raise lost.__cause__ from None
         except Exception as error:
-            return encode(("error", _builtin(error), self._scrub(_message(error))))
+            return encode(("error", _builtin(error), self._told(_message(error))))
         finally:
             self._depth -= 1
 
@@ -139,8 +160,8 @@ class Service:
         before = [a.tobytes() for a in arrays] if kind in ("call", "invoke", "set") else []
         result = self._kinds[kind](*parts)
         written = [i for i, was in enumerate(before) if arrays[i].tobytes() != was]
-        move = shaken if self.shake and kind != "set" else lambda array: array
-        changed = [[i, self._plain(move(arrays[i]))] for i in written]
+        name = parts[0] if kind == "call" else self._made.name(parts[0]) if kind == "invoke" else ""
+        changed = [[i, self._plain(self._moved(name, arrays[i]))] for i in written]
         if kind == "call" and callable(result) and not isinstance(result, type):
             return encode(("made", self._made.keep(parts[0], result, proxies), changed))
         return encode(("ok", self._plain(result), changed))
@@ -150,18 +171,33 @@ class Service:
         return self._arrays[-1]
 
     def _call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if type(name) is not str or name not in self._functions:
-            raise CodecError(f"unknown function {name!r:.40}")
+        if type(name) is not str:
+            raise CodecError("a name that is no text")
+        if self.graded:
+            self.named[name] = name in self._functions
+        if name not in self._functions:
+            owner, _, last = f"{self.package}.{name}".rpartition(".")
+            raise AttributeError(f"module {owner!r} has no attribute {last!r}")
         return self._result(name, self._functions[name], args, kwargs)
 
     def _result(
         self, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        self.calls.append(name)
         value = function(*args, **kwargs)
+        self.calls.append(name)
         if type(value) is str and value.startswith("array("):  # how the library writes an array
             value = self._named(value)
-        return shaken(value) if self.shake and name not in self._constructors else value
+        return self._moved(name, value)
+
+    def _moved(self, name: str, value: Any) -> Any:
+        """What the function of this name gave, moved where results are shaken."""
+        return value if self.shaking is None or name not in self._shaken else self.shaking(value)
+
+    def _told(self, message: str) -> str:
+        """An error's text as a program may read it."""
+        if not self.graded:
+            return self._scrub(message)
+        return self._scrub(message, known=[name for name, there in self.named.items() if there])
 
     def _invoke(
         self, number: int, callables: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -169,10 +205,6 @@ class Service:
         """Call what an earlier call made."""
         with self._made.bound(number, callables) as (name, function):
             return self._result(name, function, args, kwargs)
-
-    def forget(self) -> None:
-        """Drop the callables that the library made: another program begins."""
-        self._made.clear()
 
     def _proxy(self, call_back: CallBack, number: int) -> Proxy:
         ask = asking(number, call_back, self.handle, self._plain, self._to_numpy)

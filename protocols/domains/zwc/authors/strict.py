@@ -38,7 +38,19 @@ def check(row: Row, response: str, library: Library) -> Program | Verdict:
         cases=tuple((i,) for i in range(len(inputs))),
         library=library.blob,
         library_name=PACKAGE,
+        library_module=library.module,
+        about=needed(row, library),
     )
+
+
+def needed(row: Row, library: Library) -> tuple[str, ...]:
+    """The functions that have to do the work: the row's own, as far as the library has them."""
+    named = tuple(name for name in row.functions if name in library.originals)
+    return tuple(n for n in named if n not in _constructors(library)) or named
+
+
+def _constructors(library: Library) -> frozenset[str]:
+    return frozenset(library.entries[name] for name in CONSTRUCTORS if name in library.entries)
 
 
 def judge(row: Row, outcome: Outcome, library: Library, attempt_id: str = "") -> Verdict:
@@ -51,11 +63,12 @@ def judge(row: Row, outcome: Outcome, library: Library, attempt_id: str = "") ->
     return grading.judge(
         outcome,
         expected(texts, outcome.cases),
-        frozenset(library.entries[name] for name in CONSTRUCTORS if name in library.entries),
+        _constructors(library).difference(needed(row, library)),
         truth.PRINTED_RELATIVE,
         truth.PRINTED_ABSOLUTE,
         attempt_id=attempt_id,
         arguments=[[text] for text, _ in row.cases],
+        needed=needed(row, library),
     )
 
 
