@@ -8,7 +8,7 @@ import re
 
 from protocols.domains.math.notation import number, plain
 
-_PARTS = re.compile(r"\\boxed\{|[{}]")
+_PARTS = re.compile(r"\\boxed\s*\{|\\\\|\\[{}]|\\boxed\s+(?P<bare>[^\s{}$\\]+)|[{}]")
 
 
 def final(response: str) -> str | None:
@@ -16,7 +16,11 @@ def final(response: str) -> str | None:
     open_braces: list[tuple[int, bool]] = []  # where what they hold begins, and whether it is a box
     last: tuple[int, int] | None = None
     for part in _PARTS.finditer(response):
-        if part[0] != "}":
+        if part["bare"]:
+            last = (part.start("bare"), part.end("bare"))
+        elif part[0] in ("\\\\", "\\{", "\\}"):
+            pass
+        elif part[0] != "}":
             open_braces.append((part.end(), part[0] != "{"))
         elif open_braces:
             start, box = open_braces.pop()

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from protocols.domains.math import values
+from protocols.domains.math import reading, values
 from protocols.domains.math.answers import final, truth_of
 from protocols.domains.math.asking import Helper, HelperLost
 from protocols.domains.math.notation import number, plain
@@ -24,6 +24,7 @@ from protocols.records import Record
 _LONGEST = 20_000  # characters of a response, from its end: the final answer is there
 _SHOWN = 200
 _MAKING_S = 60.0  # the longest time that a problem may take to be made again
+_EXACT = ("number_format", "decimal_arithmetic", "decimal_chain_sum")  # generators whose digits all count
 _NEAR = Fraction(1, 100)  # how far a number may be from the truth, relative, where a scorer takes it
 
 
@@ -69,7 +70,7 @@ class Judge:
         if answer is None:
             return _NONE
         true, said = (number(plain(text)) for text in (truth, answer))
-        if true is not None:
+        if true is not None and source["name"] not in _EXACT:
             found = _unless_lost(self._found, truth, answer)
             if found.category == "right" or said is None:
                 return found
@@ -83,19 +84,19 @@ class Judge:
     def answer(self, response: str) -> str:
         """The response's final answer; "" if it has none."""
         found = final(response[-_LONGEST:])
-        value = None if found is None else values.read(found)
-        return "" if value is None else values.shown(value)[:_SHOWN]
+        value = None if found is None else reading.read(found)
+        return "" if value is None else reading.shown(value)[:_SHOWN]
 
     def form(self, truth: str) -> str:
         """How answers are compared with a truth: number, text or mathematics."""
-        value = values.read(truth_of(truth))
+        value = reading.read(truth_of(truth))
         return "text" if value is None else value.form
 
     def unusable(self, truth: str) -> str | None:
         """Why a truth cannot be one: nothing is in it, or it is not found equal to itself, or is found equal
         to what it is not."""
         truth = truth_of(truth)
-        value = values.read(truth)
+        value = reading.read(truth)
         if value is None:
             return "the answer is empty"
         if value.form != "mathematics":
@@ -112,15 +113,16 @@ class Judge:
         """Raises:
         HelperLost: nothing can be judged.
         """
-        true, said = values.read(truth_of(truth)), values.read(answer)
+        true, said = reading.read(truth_of(truth)), reading.read(answer)
         if true is None or said is None:
             return _NONE
         started = time.monotonic()
 
         def ask(truth: str, answer: str, rounded: bool) -> bool:
-            if time.monotonic() - started > self._deadline_s:
-                raise TimeoutError  # lists of formulas take many comparisons
-            told = self._helper.ask(self._deadline_s, do="equal", truth=truth, answer=answer, rounded=rounded)
+            left = self._deadline_s - (time.monotonic() - started)  # lists of formulas take many comparisons
+            if left <= 0:
+                raise TimeoutError
+            told = self._helper.ask(left, do="equal", truth=truth, answer=answer, rounded=rounded)
             if told["said"] == "unreadable":
                 raise _Unreadable
             return bool(told["said"] == "equal")
@@ -133,7 +135,7 @@ class Judge:
             category = "timeout"
         return Judged(
             category=category,
-            answer=values.shown(said)[:_SHOWN],
+            answer=reading.shown(said)[:_SHOWN],
             score=float(category == "right"),
             seconds=time.monotonic() - started,
         )
@@ -152,7 +154,7 @@ class Judge:
             why = made.get("why", "its version of reasoning-gym makes another problem of the same seed")
             raise HelperLost(f"generator {asked['name']} cannot score this problem: {why}")
         try:
-            for form in dict.fromkeys((answer, answer.strip(), values.bare(answer))):
+            for form in dict.fromkeys((answer, answer.strip(), reading.bare(answer))):
                 told = self._helper.ask(self._deadline_s, do="score", source=asked, answer=form)
                 best = max(best, told.get("score", 0.0))
             category = "right" if best == 1.0 else "wrong"
@@ -168,7 +170,7 @@ class Judge:
 def perturbed(truth: str) -> list[str]:
     """Answers that are near a truth and other ones: its first or its last number is more; without any, its
     first letter or its sign is another."""
-    found = list(re.finditer(r"(?<![\\A-Za-z])\d+", truth))
+    found = list(re.finditer(r"(?:(?<=\\[gl][et])|(?<![\\A-Za-z]))\d+", truth))
     if found:
         places = enumerate((found[0], found[-1]), 1)
         return [truth[: one.start()] + str(int(one[0]) + more) + truth[one.end() :] for more, one in places]

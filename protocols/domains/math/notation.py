@@ -29,21 +29,45 @@ _SIGNS = str.maketrans(
         "≠": "\\ne ",
         "±": "\\pm ",
         "∪": "\\cup ",
-        "√": "\\sqrt ",
         "。": ".",
     }
 )
+_ROOTS = re.compile(r"([√∛])\s*(?:(\d+(?:\.\d+)?|[A-Za-z])|\(([^()]*)\)|\{([^{}]*)\})")
+_UNSEEN = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff\u00ad]")
+_SAME = (  # other ways to write the same
+    (re.compile(r"\\\\\[[\d.]+\s*(?:pt|em|ex|mm|cm)\]"), r"\\\\"),
+    (re.compile(r"(?<!\\)\\[()\[\]]"), " "),
+    (re.compile(r"\\lbrace\b\s*"), r"\\{"),
+    (re.compile(r"\s*\\rbrace\b"), r"\\}"),
+    (re.compile(r"\\(?:langle\b|lparen\b)"), "("),
+    (re.compile(r"\\(?:rangle\b|rparen\b)"), ")"),
+    (re.compile(r"\\varnothing\b"), r"\\emptyset"),
+    (re.compile(r"\{\.\}"), "."),
+    (re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*\^)"), r"\\times "),
+    (re.compile(r"(?<=[\w)])\*\*(?=[\w({-])"), "^"),
+    (re.compile(r"\\(?:bar|dot)\s*(?=\{?\d)"), r"\\overline"),
+    (re.compile(r"^([-+]?\d*\.\d*)\((\d+)\)$"), r"\1\\overline{\2}"),
+)
+_GOES_ON = re.compile(r"(?P<before>[-+]?\d*\.\d*?)(?P<period>\d{1,6}?)(?P=period){2,}(?:\.\.\.|…|\\l?dots)")
+_SINE = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 _VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
 _WRAPPED = (
     re.compile(r"\$\$?(.+?)\$?\$", re.S),
     re.compile(r"\\\((.+)\\\)", re.S),
     re.compile(r"\\\[(.+)\\\]", re.S),
     re.compile(r"(?:\*{1,3}|`+)([^*`]+)(?:\*{1,3}|`+)"),
-    re.compile(r"\\(?:boxed|fbox|mathbf|boldsymbol|bm|text|textbf|mathrm|mbox)\s*\{([^{}]+)\}"),
+    re.compile(
+        r"\\(?:boxed|fbox|mathbf|boldsymbol|bm|text|textbf|mathrm|mbox|underline|textcolor\s*\{\w+\})\s*\{([^{}]+)\}"
+    ),
 )
-_SPACING = re.compile(r"\\(?:[!,;:> ]|quad\b|qquad\b|displaystyle\b|left\b\.?|right\b\.?|big[lr]?\b)|~")
-_UPRIGHT = re.compile(r"\\(?:mathrm|mathbf|text|operatorname)\s*\{\s*([A-Za-z0-9])\s*\}")
-_DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|°|\\degree\b")
+_SPACING = re.compile(
+    r"(?<!\\)\\(?:[!,;:> ]|quad\b|qquad\b|displaystyle\b|left\b\.?|right\b\.?|big[lr]?\b)|~"
+)
+_UPRIGHT = re.compile(r"(?<![\d}\s])\\(?:mathrm|mathbf|text|operatorname)\s*\{([A-Za-z0-9])\}")
+_DEGREE = r"(?:\^\s*\{?\s*\\circ\s*\}?|°|\\degree\b)"
+_DEGREES = re.compile(_DEGREE)
+_OF_DEGREES = re.compile(rf"\(?(\d+(?:\.\d+)?)\s*{_DEGREE}\)?")
+_MINUTES = re.compile(rf"(\d+)\s*{_DEGREE}\s*(\d+)\s*(?:'|\^\{{?\\prime\}}?)\s*(?:(\d+)\s*'')?")
 _THOUSANDS = re.compile(r"(?<=\d)(?:\{,\}|\\[,!: ]|[\u2009\u202f\u00a0]|\\thinspace\b|,\\!)+(?=\d{3})")
 _END = re.compile(r"(?<![.])[.,;]$")
 
@@ -72,7 +96,8 @@ class Number:
 
 def plain(text: str) -> str:
     """The same mathematics in one notation: no wrapping, no spacing, ASCII signs, no sign of degrees."""
-    text = _VULGAR.sub(" ", text.strip())
+    text = _VULGAR.sub(" ", _UNSEEN.sub("", text).strip())
+    text = _ROOTS.sub(_root, text)
     text = _SUPERSCRIPTS.sub(lambda found: f"^{{{unicodedata.normalize('NFKC', found[0])}}}", text)
     text = _THOUSANDS.sub("", text.translate(_SIGNS))
     text = unicodedata.normalize("NFKC", text).translate(_SIGNS).replace("\\$", "$").strip()
@@ -86,8 +111,27 @@ def plain(text: str) -> str:
             break
     text = _UPRIGHT.sub(r"\1", text)
     text = _SPACING.sub(lambda found: found[0][:0] if found[0][1:2] == "!" else " ", text)
-    text = _DEGREES.sub("", text).replace("\\%", "%").replace("{,}", ",")
-    return _END.sub("", text.strip()).strip()
+    for other, same in _SAME:
+        text = other.sub(same, text)
+    text = _degrees(text).replace("\\%", "%").replace("{,}", ",")
+    if found := _GOES_ON.fullmatch(text):
+        text = f"{found['before']}\\overline{{{found['period']}}}"
+    return _END.sub("", text.strip().rstrip("\\")).strip()
+
+
+def _root(found: re.Match[str]) -> str:
+    return f"\\sqrt{'[3]' if found[1] == '∛' else ''}{{{found[2] or found[3] or found[4]}}}"
+
+
+def _degrees(text: str) -> str:
+    """Without degrees: where they are the unit of all, they are dropped; of an angle in minutes, and of what
+    a sine is taken of, they are computed."""
+    if found := _MINUTES.fullmatch(text):
+        seconds = int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3] or 0)
+        return f"{seconds}/3600"
+    if _SINE.search(text):
+        text = _OF_DEGREES.sub(r"(\\frac{\1\\pi}{180})", text)
+    return _DEGREES.sub(" ", text)
 
 
 def number(text: str) -> Number | None:
