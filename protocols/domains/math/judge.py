@@ -106,6 +106,8 @@ class Judge:
             return itself.detail
         if itself.category != "right":
             return "the answer cannot be read as mathematics"
+        if any(other.category == "timeout" for other in others):
+            return "the answer cannot be read as mathematics in time"
         told_apart = all(other.category != "right" for other in others)
         return None if told_apart else "the answer cannot be told from others"
 
