@@ -32,7 +32,8 @@ class Verifier:
     def __init__(self, settings: RunSettings) -> None:
         self._settings = settings
         self._domain = make_domain(settings)
-        self._pool = SandboxPool(settings.sandbox, seed=settings.seed)
+        programs = getattr(self._domain, "programs", True)
+        self._pool = SandboxPool(settings.sandbox, seed=settings.seed) if programs else None
 
     def judge(self, groups: Sequence[Group], tasks: dict[str, Task]) -> tuple[list[Judged], float]:
         """Verdicts for groups, in their order, and the seconds they took. `tasks` holds tasks by id."""
@@ -53,7 +54,8 @@ class Verifier:
     def _ended(self, checks: Iterable[Program | Verdict]) -> Iterator[Outcome | Verdict]:
         """How each ended, programs in the sandbox."""
         checks = list(checks)
-        outcomes = iter(self._pool.run([c for c in checks if isinstance(c, Program)]))
+        programs = [check for check in checks if isinstance(check, Program)]
+        outcomes = iter(self._pool.run(programs) if self._pool else ())
         return (next(outcomes) if isinstance(check, Program) else check for check in checks)
 
     def _with_first(self, judged: Sequence[Judged], tasks: dict[str, Task]) -> list[Judged]:
@@ -115,11 +117,13 @@ class Verifier:
         return Judged(group=group, verdicts=tuple(verdicts), task=settled, rejected=rejected, detail=detail)
 
     def layers(self) -> list[dict[str, str]]:
-        """Isolation layers by name, with state and reason."""
-        return [{"name": x.name, "state": str(x.state), "reason": x.reason} for x in self._pool.layers]
+        """Isolation layers by name, with state and reason; none where no programs are run."""
+        found = self._pool.layers if self._pool else []
+        return [{"name": x.name, "state": str(x.state), "reason": x.reason} for x in found]
 
     def close(self) -> None:
-        self._pool.close()
+        if self._pool:
+            self._pool.close()
 
 
 def inject_noise(verdict: Verdict, settings: VerifierSettings, seed: int) -> Verdict:

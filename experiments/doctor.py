@@ -12,6 +12,7 @@ from typing import Any
 
 from experiments import cluster, memory_use, summary
 from protocols import cores
+from protocols.isolation import weakness
 
 CHILD_DEADLINE_S = 120.0
 
@@ -114,7 +115,10 @@ def _asked(code: str) -> tuple[dict[str, Any], str]:
 def _sandbox() -> list[dict[str, Any]]:
     from actors.sandbox.slot import layers
 
-    return [{"name": x.name, "state": str(x.state), "reason": x.reason} for x in layers()]
+    found = layers()
+    weak = weakness(found)
+    programs = {"name": "programs", "state": "run" if weak is None else "refused", "reason": weak or ""}
+    return [{"name": x.name, "state": str(x.state), "reason": x.reason} for x in found] + [programs]
 
 
 def _models() -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.measuring import Scored, summarise
-from experiments import config, engine_checks, lengths, metrics, preflight
+from experiments import config, engine_checks, isolation_checks, lengths, metrics, preflight
 from experiments.conditions import Condition
 from experiments.model_checks import check_tokenizer
 from experiments.progress import counting
@@ -195,6 +195,9 @@ def _measure(
     quiet: bool,
 ) -> dict[str, Any]:
     results: dict[str, Any] = {}
+    from protocols.domain import make_domain
+
+    isolation_checks.check(settings, make_domain(settings))
     with players(settings, weights_dir) as play:
         for book in books:
             with counting(f"{book} book", len(tasks), quiet) as advance:

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TextIO
 import msgspec
 
 from actors.sandbox.pool import SandboxPool
-from experiments import config
+from experiments import config, isolation_checks
 from experiments.outputs import is_stdout
 from experiments.progress import counting
 from protocols import jsonlines
@@ -104,6 +104,7 @@ def grade(
         SandboxPool(settings.sandbox) as pool,
         _verdicts(out_path, out) as file,
     ):
+        isolation_checks.warn(pool.layers)
         for batch in _batches(_answers(answers_path, tasks, broken)):
             for answer, (verdict, besides) in zip(batch, tasks.judge(batch, pool)):
                 counts[verdict.category] += 1

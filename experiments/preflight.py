@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from experiments import accelerators, cluster, engine_checks, memory_use
+from experiments import accelerators, cluster, engine_checks, isolation_checks, memory_use
 from experiments.model_checks import check_adapters, check_tokenizer
 from experiments.progress import downloading
 from memory import filesystems
@@ -129,6 +129,7 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path, resumed: bool
         print(notice, file=sys.stderr)
     parameters = parameters_of(model_path)
     check_machines(settings, parameters, model_path)
+    isolation_checks.check(settings, domain)
     check_tokenizer(settings.model, model_path)
     check_adapters(settings, model_path)
     engine_checks.check(settings, model_path)

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from actors.sandbox.pool import SandboxPool
-from experiments import config
+from experiments import config, isolation_checks
 from experiments.outputs import writing
 from experiments.progress import counting
 from protocols.domains.zwc.authors import equality, files, grading, script
@@ -50,6 +50,7 @@ def check(
     read = [files.read_rows(path, documentation) for path in paths]
     total = sum(len(found.rows) for found in read)
     with SandboxPool(settings.sandbox) as pool, counting("rows", total, quiet) as advance:
+        isolation_checks.warn(pool.layers)
         checked = []
         for path, found in zip(paths, read):
             states: dict[str, str] = {}

@@ -44,6 +44,7 @@ class Domain(Protocol):
     debug_depth: int
     multi_turn: bool  # whether plays have turns that go on from one another
     proposable: bool  # whether new tasks can be proposed
+    programs: bool  # whether `check` gives programs, so that a sandbox is needed
 
     @property
     def kinds(self) -> Sequence[str]:
@@ -118,6 +119,7 @@ class GivenTasks:
     debug_depth: int = 0
     multi_turn: bool = False
     proposable: bool = False
+    programs: bool = False
     notices: Sequence[str] = ()
 
     def prompt(self, task: Task, start: Start, book: Book) -> Prompt:

@@ -46,8 +46,9 @@ class SandboxSettings(Section):
     """Largest file it may write, in its scratch folder."""
     output_kb: int = Field(256, ge=1, le=65536)
     """What it may print, and separately what it may return."""
-    allow_weaker: bool = True
-    """Run although an isolation layer is missing on this machine (`taskspace doctor` names them)."""
+    allow_weaker: bool = False
+    """Run programs although this machine can neither keep them from its files nor filter their system calls
+    (`taskspace doctor` tells)."""
 
 
 class ProposerSettings(Section):

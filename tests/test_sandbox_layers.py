@@ -1,7 +1,10 @@
 """Each isolation layer by itself: what it stops with all others switched off, and what happens without it."""
 
+import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -181,10 +184,67 @@ def test_layers_are_named_and_on() -> None:
     assert all(layer.reason for layer in found if layer.state == "missing")
 
 
-def test_a_missing_layer_is_refused_by_name() -> None:
-    found = [isolation.Layer("landlock", "missing", "not in this kernel")]
+def found(**states: isolation.Layer) -> list[isolation.Layer]:
+    return [states.get(name.replace(" ", "_"), isolation.Layer(name, "on")) for name in isolation.LAYERS]
+
+
+MISSING = {name: isolation.Layer(name, "missing", "not here") for name in isolation.LAYERS}
+
+
+def test_below_the_floor_no_program_is_run() -> None:
+    isolation.insist(found())
+    isolation.insist(found(landlock=MISSING["landlock"], user_namespace=MISSING["user namespace"]))
+    isolation.insist(found(empty_root=MISSING["empty root"]))
+    isolation.insist(found(seccomp=isolation.Layer("seccomp", "off", "switched off")))
     with pytest.raises(
-        SandboxError, match=r"'landlock' is missing here \(not in this kernel\).*allow_weaker"
+        SandboxError, match=r"files \(empty root: not here; landlock: not here\);.*allow_weaker"
     ):
-        isolation.insist(found)
-    isolation.insist([isolation.Layer("landlock", "on"), isolation.Layer("seccomp", "off", "switched off")])
+        isolation.insist(found(landlock=MISSING["landlock"], empty_root=MISSING["empty root"]))
+    with pytest.raises(SandboxError, match=r"system call \(seccomp: not here\); install libseccomp"):
+        isolation.insist(found(seccomp=MISSING["seccomp"]))
+
+
+# A process that denies itself some system calls before it becomes another program, as containers do.
+DENIED = """import os, sys, errno, pyseccomp
+rules = pyseccomp.SyscallFilter(defaction=pyseccomp.ALLOW)
+for call in filter(None, sys.argv[1].split(",")):
+    if call == "prctl": rules.add_rule(pyseccomp.ERRNO(errno.EPERM), call, pyseccomp.Arg(0, pyseccomp.EQ, 22))
+    else: rules.add_rule(pyseccomp.ERRNO(errno.EPERM), call)
+rules.load()
+os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+"""
+FILES, CALLS, SOME = "unshare,landlock_create_ruleset", "prctl", "landlock_create_ruleset"
+
+
+def denied(calls: str, *command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", DENIED, calls, "-m", "experiments.cli", *command],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("calls", "named"), [(FILES, "machine's files"), (CALLS, "seccomp"), (SOME, "")])
+def test_what_is_denied_is_named_with_the_cure(tmp_path: Path, calls: str, named: str) -> None:
+    made = denied("", "tasks", "zwc", "--limit", "1", "--out", "tasks.jsonl", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    task = json.loads((tmp_path / "tasks.jsonl").read_text())
+    answer = {"task_id": task["id"], "response": f"```python\n{task['task']['payload']['solution']}\n```"}
+    (tmp_path / "answers.jsonl").write_text(json.dumps(answer) + "\n")
+    told = denied(calls, "doctor", cwd=tmp_path).stdout
+    assert ("refused" in told) == bool(named), told
+    grade = ("grade", "tasks.jsonl", "answers.jsonl", "--out", "verdicts.jsonl")
+    refused = denied(calls, *grade, cwd=tmp_path)
+    if not named:
+        assert refused.returncode == 0 and "warning" not in refused.stderr, refused.stderr
+        return
+    assert refused.returncode != 0 and named in refused.stderr and "Traceback" not in refused.stderr, (
+        refused.stderr
+    )
+    allowed = denied(calls, *grade, "--set", "sandbox.allow_weaker=true", cwd=tmp_path)
+    assert allowed.returncode == 0 and "warning: sandbox.allow_weaker" in allowed.stderr, allowed.stderr
+    assert json.loads((tmp_path / "verdicts.jsonl").read_text())["category"] == "correct"

@@ -10,38 +10,8 @@ import tempfile
 from collections.abc import Sequence
 from typing import Literal
 
-import msgspec
-
 from protocols.errors import SandboxError
-
-#: Layers by name, each with what it takes away.
-LAYERS = {
-    "own process": "a child of a small helper: no NumPy, no answers, no other program's data",
-    "user namespace": "no privilege outside the helper, whoever started it",
-    "network namespace": "no network, not even this machine's own",
-    "pid namespace": "no other process can be seen or signalled; leftovers die together",
-    "ipc namespace": "no shared memory or message queues of others",
-    "empty root": "a file system in memory with a scratch folder and nothing else",
-    "nobody": "the user that owns nothing",
-    "no capabilities": "nothing left of root's powers",
-    "no new privileges": "no exec gains any",
-    "not dumpable": "no ptrace and no core file",
-    "landlock": "no file outside the scratch folder, no TCP, no signals to outsiders",
-    "rlimits": "CPU, memory, file size, open files, processes, core files",
-    "seccomp": "only the system calls that computing needs: no exec, fork, sockets, signals, mounts",
-    "import policy": "only harmless modules of the standard library",
-}
-
-State = Literal["on", "off", "missing"]
-
-
-class Layer(msgspec.Struct, frozen=True):
-    """One layer on this machine. `off` = switched off on purpose; `missing` = it cannot be had here."""
-
-    name: str
-    state: State
-    reason: str = ""
-
+from protocols.isolation import LAYERS, Layer, weakness
 
 # Computing, memory, time, files beneath the scratch folder, and talking over what is already open. All else
 # fails with EPERM, which Python turns into PermissionError.
@@ -127,14 +97,11 @@ def complete(reported: dict[str, str], without: Sequence[str]) -> list[Layer]:
 
 
 def insist(found: Sequence[Layer]) -> None:
-    """Refuse to go on without a layer.
+    """Refuse to go on below the floor.
 
     Raises:
-        SandboxError: names the first layer that is missing, and why.
+        SandboxError: names what is missing, why, and the cure.
     """
-    for layer in found:
-        if layer.state == "missing":
-            raise SandboxError(
-                f"sandbox: the layer '{layer.name}' is missing here ({layer.reason}); install or allow it, "
-                f"or set sandbox.allow_weaker=true"
-            )
+    weak = weakness(found)
+    if weak is not None:
+        raise SandboxError(f"sandbox: {weak}; sandbox.allow_weaker=true runs programs all the same")

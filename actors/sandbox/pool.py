@@ -49,7 +49,7 @@ class SandboxPool:
     results are moved, and in which order it runs, is drawn from `seed` and the program.
 
     Raises:
-        SandboxError: the helpers do not start, or a layer is missing and `allow_weaker` is off.
+        SandboxError: the helpers do not start, or isolation is below its floor, `allow_weaker` off.
     """
 
     def __init__(self, settings: SandboxSettings, *, without: Sequence[str] = (), seed: int = 0) -> None:

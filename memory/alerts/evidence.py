@@ -23,6 +23,8 @@ def evidence(reader: RunReader) -> dict[str, Any]:
         "finished": reader.value("SELECT count(*) FROM rounds WHERE finished IS NOT NULL"),
         "last": _last(reader),
         "comparable": _comparable(config),
+        "began": reader.value("SELECT min(at) FROM events"),
+        "sandbox": reader.facts().get("sandbox", []),
         "config": config,
     }
 

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from memory.alerts.alert import Alert
+from protocols.isolation import Layer, weakness
 
 Row = Mapping[str, Any]
 
@@ -58,6 +59,26 @@ def infra_errors(groups: Sequence[Row]) -> Alert | None:
         since=failed[0]["created"],
         do="Run `taskspace doctor` where the verifiers run, and look at the error of an episode with the "
         "verdict infra_error. Such attempts have no reward and are not learned; the run goes on without.",
+    )
+
+
+def weak_sandbox(layers: Sequence[Row], began: float | None) -> Alert | None:
+    """Programs run without what should keep them from the machine.
+
+    Args:
+        layers: of isolation, on the machine that judges: name, state, reason.
+        began: UNIX seconds.
+    """
+    weak = weakness([Layer(row["name"], row["state"], row.get("reason", "")) for row in layers])
+    if not layers or weak is None:
+        return None
+    return Alert(
+        kind="sandbox",
+        what="Programs that models wrote run with too little isolation (sandbox.allow_weaker).",
+        where=weak,
+        since=began or 0.0,
+        do="Keep secrets off this machine, and trust no reward of this run. docs/sandbox.md says how to get "
+        "the layers; `taskspace doctor` names those that are there.",
     )
 
 

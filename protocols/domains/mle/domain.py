@@ -30,6 +30,7 @@ class MleDomain(GivenTasks):
     name = "mle"
     improve_reward: Literal["plain", "gain"] = "gain"
     iterate_keeps: Literal["last", "best"] = "best"
+    programs = True
 
     def __init__(self, settings: MleSettings) -> None:
         self.settings = settings

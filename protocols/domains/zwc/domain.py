@@ -39,6 +39,7 @@ class ZwcDomain:
     debug_depth = 0
     multi_turn = False
     proposable = True
+    programs = True
     kinds: Sequence[str] = ("single", "multi")
 
     def __init__(
