@@ -43,13 +43,25 @@ class Verifier:
             for group in groups
             for attempt in group.attempts
         )
+        truths = self._truths(tasks[group.start.task_id] for group in groups)
         judged = [
-            self._judge(group, tasks[group.start.task_id], [next(ended) for _ in group.attempts])
+            self._judge(group, tasks[group.start.task_id], [next(ended) for _ in group.attempts], truths)
             for group in groups
         ]
         if self._settings.solver.chain.answers > 1:
             judged = self._with_first(judged, tasks)
         return judged, time.monotonic() - started
+
+    def _truths(self, tasks: Iterable[Task]) -> dict[str, Outcome]:
+        """What is known of the truth about proposed tasks, by task: arguments that a model wrote are for the
+        sandbox."""
+        programs = {}
+        for task in tasks:
+            program = self._domain.truth_program(task) if _is_open(task) else None
+            if program is not None:
+                programs[task.id] = program
+        outcomes = self._pool.run(list(programs.values())) if self._pool and programs else []
+        return dict(zip(programs, outcomes))
 
     def _ended(self, checks: Iterable[Program | Verdict]) -> Iterator[Outcome | Verdict]:
         """How each ended, programs in the sandbox."""
@@ -91,12 +103,15 @@ class Verifier:
         why = f"the prompt of {group.prompt_tokens} tokens leaves no room in the model's context"
         return Verdict(attempt_id="", reward=None, category=NO_ROOM, evidence={}, infra_error=why)
 
-    def _judge(self, group: Group, task: Task, ended: list[Outcome | Verdict]) -> Judged:
+    def _judge(
+        self, group: Group, task: Task, ended: list[Outcome | Verdict], truths: dict[str, Outcome]
+    ) -> Judged:
         settled, rejected, detail = None, None, ""
-        if task.origin is Origin.PROPOSED and task.reference is None:
+        if _is_open(task):
             outcomes = [e if isinstance(e, Outcome) else Outcome(status="malformed") for e in ended]
+            least = self._settings.proposer.consensus
             try:
-                settled = self._domain.consensus(task, outcomes, self._settings.proposer.consensus)
+                settled = self._domain.consensus(task, outcomes, least, truths.get(task.id))
             except Rejected as error:
                 rejected, detail = error.reason, error.detail
         verdicts = []
@@ -124,6 +139,11 @@ class Verifier:
     def close(self) -> None:
         if self._pool:
             self._pool.close()
+
+
+def _is_open(task: Task) -> bool:
+    """A proposed task that has no reference yet."""
+    return task.origin is Origin.PROPOSED and task.reference is None
 
 
 def inject_noise(verdict: Verdict, settings: VerifierSettings, seed: int) -> Verdict:

@@ -100,11 +100,20 @@ class Domain(Protocol):
             Rejected: the text is not a usable task.
         """
 
-    def consensus(self, task: Task, outcomes: Sequence[Outcome], threshold: float) -> Task:
+    def truth_program(self, task: Task) -> Program | None:
+        """What to run to know the truth about a proposed task, for measuring; None if nobody knows."""
+
+    def consensus(
+        self, task: Task, outcomes: Sequence[Outcome], threshold: float, truth: Outcome | None = None
+    ) -> Task:
         """The task with the reference that at least `threshold` of the attempts agree on.
 
+        Args:
+            truth: how `truth_program` ended.
+
         Raises:
-            Rejected: unsolvable (nothing ran), inconsistent (no agreement) or trivial.
+            Rejected: unsolvable (nothing ran), inconsistent (no agreement), trivial, or no answer that a task
+                can have.
         """
 
 
@@ -147,7 +156,12 @@ class GivenTasks:
     def parse_proposal(self, topic: str, response: str, seed: int) -> Task:
         self._refuse()
 
-    def consensus(self, task: Task, outcomes: Sequence[Outcome], threshold: float) -> Task:
+    def truth_program(self, task: Task) -> Program | None:
+        return None
+
+    def consensus(
+        self, task: Task, outcomes: Sequence[Outcome], threshold: float, truth: Outcome | None = None
+    ) -> Task:
         self._refuse()
 
     def _refuse(self) -> NoReturn:

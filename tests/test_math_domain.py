@@ -130,9 +130,9 @@ def test_only_numbers_as_they_stand_are_computed(over: int, under: int) -> None:
 def test_an_answer_that_never_ends_costs_itself_only() -> None:
     impatient = Judge(1.5)
     assert impatient.judge("1", "\\boxed{1}").category == "right"
-    for endless in ("\\boxed{9^{9^{9^{9}}}}", "\\boxed{10000000!}"):
+    for endless in ("\\boxed{9^{9^{9^{9}}}}", "\\boxed{10000000!}", "\\boxed{(x+y+z+w)^{300}}"):
         found = impatient.judge("1", endless)
-        assert found.category == "timeout" and found.seconds < 30
+        assert found.category in ("timeout", "wrong") and found.seconds < 30
         assert impatient.judge("2", "\\boxed{2}").category == "right"  # by a new helper
     impatient.close()
 

@@ -86,9 +86,13 @@ def test_cases_on_which_the_party_fails_are_left_out():
         ([outcome(1, 2), outcome(1, 2), outcome(3, 4), outcome(5, 6), outcome(7, 8)], "inconsistent"),
         ([outcome(5, 5), outcome(5, 5)], "trivial"),
         ([outcome([1], [2]), outcome([1], [2])], "trivial"),
+        ([outcome({"a": 1}, {"a": 2})] * 2, "bad_answer"),
+        ([outcome(10**5000, 1)] * 2, "bad_answer"),
+        ([outcome(10**4000, 10**4000)] * 2, "trivial"),
+        ([outcome(1, 2, calls=("g",))] * 2, "unsolvable"),
     ],
 )
 def test_no_reference_without_agreement(outcomes, reason):
     with pytest.raises(Rejected) as rejected:
-        agree(outcomes, [[[1]], [[2]]], 0.5, same)
+        agree(outcomes, [[[1]], [[2]]], 0.5, same, ("f",))
     assert rejected.value.reason == reason

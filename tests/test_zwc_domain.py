@@ -137,17 +137,19 @@ def test_a_proposal_becomes_a_task_by_consensus_and_its_truth_is_known(domain, p
     task = domain.parse_proposal(topic, text, seed=5)
     assert task.origin is Origin.PROPOSED and task.reference is None
     right = fenced(f"def solve(rain):\n    return zwc.{topic}(rain)")
-    wrong = fenced(f"def solve(rain):\n    return zwc.{domain.library.entries['sort']}(rain)")
+    wrong = fenced(f"def solve(rain):\n    return zwc.{topic}(zwc.{domain.library.entries['sort']}(rain))")
     outcomes = pool.run([domain.check(task, [r]) for r in (right, right, wrong)])
-    settled = domain.consensus(task, outcomes, 0.5)
+    truth = pool.run([domain.truth_program(task)])[0]
+    settled = domain.consensus(task, outcomes, 0.5, truth)
     assert settled.truth_agrees is True and settled.id == task.id
     assert [domain.judge(settled, "a", o).category for o in outcomes] == [
         "correct",
         "correct",
         "wrong_answer",
     ]
-    noisy = domain.consensus(task, [outcomes[2], outcomes[2], outcomes[0]], 0.5)
+    noisy = domain.consensus(task, [outcomes[2], outcomes[2], outcomes[0]], 0.5, truth)
     assert noisy.truth_agrees is False
+    assert domain.consensus(task, outcomes, 0.5).truth_agrees is None
 
 
 def test_the_same_settings_make_the_same_world():

@@ -5,7 +5,6 @@ proposals (`proposals`) and the strict grader (`grading`) behind the `Domain` in
 own files, and their grader, are `authors`.
 """
 
-import importlib
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cached_property
@@ -19,7 +18,7 @@ from protocols.domains.zwc.documentation import document
 from protocols.domains.zwc.functions import CONSTRUCTORS
 from protocols.domains.zwc.leaks import Secrets, secrets_of
 from protocols.domains.zwc.obfuscate import Library, obfuscate
-from protocols.domains.zwc.plain import pack, to_plain, unpack
+from protocols.domains.zwc.plain import pack, unpack
 from protocols.errors import SettingError
 from protocols.fences import CLOSING, last_code_block
 from protocols.prompting import OneExchange
@@ -223,15 +222,25 @@ class ZwcDomain:
             payload=payload,
         )
 
-    def consensus(self, task: Task, outcomes: Sequence[Outcome], threshold: float) -> Task:
+    def truth_program(self, task: Task) -> Program | None:
+        """The named function itself on the task's arguments."""
+        topic = f"{self.library.package}.{task.topics[0]}"
+        called = f"def {task.payload['entry_point']}(*given):\n    return {topic}(*given)"
+        checked = self.check(task, [f"```python\n{called}\n```"])
+        return checked if isinstance(checked, Program) else None
+
+    def consensus(
+        self, task: Task, outcomes: Sequence[Outcome], threshold: float, truth: Outcome | None = None
+    ) -> Task:
         arguments = [unpack(c["args"]) for c in task.payload["cases"]]
-        where, values = proposals.agree(outcomes, arguments, threshold, self._same)
+        where, values = proposals.agree(outcomes, arguments, threshold, self._same, self._needed(task))
         cases = [
             {"args": task.payload["cases"][i]["args"], "expected": pack(v)}
             for i, v in zip(where, values, strict=True)
         ]
-        truth = [self.truth(task.topics[0], arguments[i]) for i in where]
-        known = None if None in truth else all(map(self._same, (t[0] for t in truth if t), values))
+        known = None
+        if truth is not None and truth.status == "ok" and all(truth.cases[i].error is None for i in where):
+            known = all(map(self._same, (truth.cases[i].value for i in where), values))
         return msgspec.structs.replace(
             task,
             payload={**task.payload, "cases": cases, "kept": where},
@@ -241,13 +250,3 @@ class ZwcDomain:
 
     def _same(self, a: Any, b: Any) -> bool:
         return grading.equal(a, b, *self.tolerance)
-
-    def truth(self, topic: str, args: Sequence[Any]) -> tuple[Any] | None:
-        """What the named function itself gives on these arguments, boxed; None where it raises."""
-        function: Any = importlib.import_module(self.settings.module)
-        for part in self._originals[topic].split("."):
-            function = getattr(function, part)
-        try:
-            return (to_plain(function(*args)),)
-        except Exception:  # any argument a model wrote can fail in any way; then there is no truth
-            return None

@@ -86,12 +86,34 @@ def _missing(source: str, told: str, package: str, originals: Mapping[str, str])
         return "numpy_habit" if undefined["name"] in {"np", "numpy", *originals.values()} else None
     absent = _ABSENT.search(told)
     if absent is None:
-        return None
+        unknown = _unknown(source, package, originals)
+        return ("numpy_habit" if unknown in _numpys() else "invented_attribute") if unknown else None
     name = absent["name"] or absent["imported"] or absent["part"]
     owner = absent["owner"] or absent["source"] or absent["whole"]
     if owner.partition(".")[0] == package or owner == f"{package.upper()}Array":
         return "numpy_habit" if name in _numpys() else "invented_attribute"
     return "numpy_habit" if name in dir(np.ndarray) else None
+
+
+def _unknown(source: str, package: str, originals: Mapping[str, str]) -> str | None:
+    """The first name that the source takes for one of the package's. A program finds out when it calls it,
+    and not before."""
+    spaces = {name.rpartition(".")[0] for name in originals}
+    for name in re.findall(rf"\b{re.escape(package)}\.(\w+(?:\.\w+)*)", source):
+        if name not in originals and name not in spaces and not name.endswith("Array"):
+            return (
+                str(name).rpartition(".")[2]
+                if name.rpartition(".")[0] in spaces
+                else str(name).partition(".")[0]
+            )
+    for space, names in re.findall(
+        rf"\bfrom\s+{re.escape(package)}(?:\.([\w.]+))?\s+import\s+([\w, ]+)", source
+    ):
+        for name in (part.split()[0] for part in names.split(",") if part.strip()):
+            dotted = f"{space}.{name}" if space else name
+            if dotted not in originals and dotted not in spaces and not name.endswith("Array"):
+                return str(name)
+    return None
 
 
 def _named(source: str, package: str, originals: Mapping[str, str]) -> Sequence[str]:

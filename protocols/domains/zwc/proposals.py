@@ -5,12 +5,15 @@ wrong: that is the noise of self-play, measured where the named function itself 
 """
 
 import ast
+import json
 import random
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from protocols.domain import Rejected
+from protocols.domains.zwc.grading import shown
+from protocols.domains.zwc.plain import pack
 from protocols.records import Outcome
 
 _SHAPE = re.compile(r"\s*Task:\s*(?P<statement>.*?)\s*\n\s*Input:\s*(?P<input>[^\n]+)", re.DOTALL)
@@ -98,31 +101,40 @@ def agree(
     arguments: Sequence[Sequence[Any]],
     threshold: float,
     same: Callable[[Any, Any], bool],
+    needed: Sequence[str] = (),
 ) -> tuple[list[int], list[Any]]:
     """The cases on which the largest agreeing party of attempts has values, and those values.
 
     Two attempts agree when they fail on the same cases and give the same values on the others. An attempt
-    that never called the library says nothing about it and joins no party.
+    that did not call what the task is about (`needed`; any function if empty) says nothing about it and joins
+    no party, nor does one whose answers no file holds: dictionaries, integers of thousands of digits.
 
     Raises:
         Rejected: unsolvable (fewer than two attempts gave two values), inconsistent (the largest party is
-            smaller than `threshold` of all attempts), trivial (the answer is always the same, or is
-            always an argument).
+            smaller than `threshold` of all attempts), bad_answer (no task can have such answers), trivial
+            (the answer is always the same, or is always an argument).
     """
     parties: list[tuple[tuple[int, ...], list[Any], int]] = []
-    ran = 0
+    ran = odd = 0
     for outcome in outcomes:
         good = tuple(i for i, c in enumerate(outcome.cases) if c.error is None)
-        if outcome.status != "ok" or len(good) < 2 or not all(outcome.cases[i].calls for i in good):
+        if outcome.status != "ok" or len(good) < 2:
+            continue
+        if not all(set(outcome.cases[i].calls).intersection(needed or outcome.cases[i].calls) for i in good):
+            continue
+        values = [outcome.cases[i].value for i in good]
+        if not _storable(values):
+            odd += 1
             continue
         ran += 1
-        values = [outcome.cases[i].value for i in good]
         for at, (where, known, size) in enumerate(parties):
             if where == good and all(map(same, values, known)):
                 parties[at] = (where, known, size + 1)
                 break
         else:
             parties.append((good, values, 1))
+    if ran < 2 <= ran + odd:
+        raise Rejected("bad_answer", f"{odd} of {len(outcomes)} attempts gave answers that no task can have")
     if ran < 2:
         raise Rejected("unsolvable", f"{ran} of {len(outcomes)} attempts gave answers")
     where, values, size = max(parties, key=lambda p: p[2])
@@ -131,5 +143,13 @@ def agree(
     if all(same(v, values[0]) for v in values) or all(
         any(same(v, a) for a in arguments[i]) for i, v in zip(where, values, strict=True)
     ):
-        raise Rejected("trivial", f"answers {str(values[0])[:60]}")
+        raise Rejected("trivial", f"answers {shown(values[0])[:60]}")
     return list(where), values
+
+
+def _storable(values: list[Any]) -> bool:
+    try:
+        json.dumps(pack(values)).encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
