@@ -58,8 +58,8 @@ def weakness(found: Sequence[Layer]) -> str | None:
     """
     by_name = {layer.name: layer for layer in found}
     for names, risk, cure in FLOOR:
-        layers = [by_name[name] for name in names]
-        if all(layer.state == "missing" for layer in layers):
+        layers = [by_name[name] for name in names if name in by_name]
+        if len(layers) == len(names) and all(layer.state == "missing" for layer in layers):
             reasons = "; ".join(f"{layer.name}: {layer.reason}" for layer in layers)
             return f"{risk} ({reasons}); {cure}"
     return None

@@ -12,6 +12,7 @@ from memory import opening
 from memory.alerts import alerts, evidence, rules, stalls
 from memory.reader import RunReader
 from memory.store import Store
+from protocols.isolation import LAYERS
 from protocols.settings import RunSettings
 
 
@@ -239,3 +240,16 @@ def test_an_empty_run_has_no_alerts(tmp_path: Path) -> None:
     with Store.create(tmp_path / "new" / "run.db", {"rounds": 4}, {}), RunReader(tmp_path / "new") as reader:
         assert alerts(evidence(reader), "here", 1e9) == []
         assert alerts(evidence(reader), "gone", 1e9) == []
+
+
+def test_programs_below_the_floor_are_told() -> None:
+    layers = [{"name": name, "state": "on", "reason": ""} for name in LAYERS]
+    assert rules.weak_sandbox(layers, 5.0) is None
+    assert rules.weak_sandbox([], 5.0) is None and rules.weak_sandbox(["of an older store"], None) is None
+    weak = [
+        row | {"state": "missing", "reason": "denied"} if row["name"] == "seccomp" else row for row in layers
+    ]
+    told = rules.weak_sandbox(weak, 5.0)
+    assert (
+        told is not None and told.kind == "sandbox" and "seccomp: denied" in told.where and told.since == 5.0
+    )

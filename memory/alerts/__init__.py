@@ -29,7 +29,7 @@ def alerts(
     found = [
         stalls.ended_early(seen, writer),
         stalls.stalled(seen, now) if writer != "gone" else None,
-        rules.weak_sandbox(seen["sandbox"], seen["began"]),
+        rules.weak_sandbox(seen.get("sandbox", []), seen.get("began")),
         rules.infra_errors(seen["groups"]),
         rules.not_finite(seen["updates"]),
         rules.mismatch(seen["updates"], seen["comparable"]),

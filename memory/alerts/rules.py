@@ -69,8 +69,9 @@ def weak_sandbox(layers: Sequence[Row], began: float | None) -> Alert | None:
         layers: of isolation, on the machine that judges: name, state, reason.
         began: UNIX seconds.
     """
-    weak = weakness([Layer(row["name"], row["state"], row.get("reason", "")) for row in layers])
-    if not layers or weak is None:
+    known = [row for row in layers if isinstance(row, Mapping) and {"name", "state"} <= row.keys()]
+    weak = weakness([Layer(row["name"], row["state"], row.get("reason", "")) for row in known])
+    if weak is None:
         return None
     return Alert(
         kind="sandbox",
