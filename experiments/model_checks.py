@@ -34,7 +34,7 @@ def check_tokenizer(settings: ModelSettings, folder: Path) -> None:
     from actors.engines.chat import encode_prompt
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # whatever a library makes of a damaged file
         raise SettingError(
             f"model.name {settings.name}: its tokenizer cannot be read ({_line(error)})"
@@ -67,7 +67,7 @@ def check_adapters(settings: RunSettings, folder: Path) -> None:
     from actors.learning.lora import add_adapters
 
     with torch.device("meta"):  # shapes, no weights
-        model = AutoModelForCausalLM.from_config(_config(settings.model, folder))
+        model = AutoModelForCausalLM.from_config(_config(settings.model, folder), trust_remote_code=False)
     add_adapters(model, lora, seed=0, name=settings.model.name)
 
 
@@ -75,7 +75,7 @@ def _config(settings: ModelSettings, folder: Path) -> Any:
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(folder)
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:
         raise SettingError(
             f"model.name {settings.name}: its config cannot be read ({_line(error)})"
@@ -83,4 +83,8 @@ def _config(settings: ModelSettings, folder: Path) -> Any:
 
 
 def _line(error: Exception) -> str:
+    if "trust_remote_code" in str(error):
+        return (
+            "it brings code of its own (auto_map), which is never run; choose a model that transformers knows"
+        )
     return " ".join(str(error).split())[:200] or type(error).__name__

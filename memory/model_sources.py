@@ -215,12 +215,13 @@ def _dequantise(gguf: Path, draft: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     with quiet():
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent,
             gguf_file=gguf.name,
             dtype=torch.float32,
-            quantization_config=GgufConfig(dequantize=True),  # else the blocks may stay packed
+            quantization_config=GgufConfig(dequantize=True),  # else the blocks may stay packed,
+            trust_remote_code=False,
         )
         _strip_quantisation(model)
         model.bfloat16().save_pretrained(draft)

@@ -146,8 +146,8 @@ class EvaluationSettings(Section):
 class RunSettings(Section):
     """One experiment."""
 
-    preset: str = "custom"
-    """Where the defaults came from."""
+    preset: str = Field("custom", pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,99}$")
+    """Where the defaults came from; run folders are named after it."""
     seed: int = Field(1, ge=0)
     """Seed of everything that is drawn."""
     domain: str = "zwc"

@@ -46,6 +46,26 @@ def test_what_is_wrong_with_documentation_is_named() -> None:
     assert str(read.issues[0]).startswith(f"{FOLDER / 'broken_api_doc.jsonl'}:2: broken JSON")
 
 
+@pytest.mark.parametrize(
+    "name", ["fromfile", "os.system", "lib.npyio.load", "show_config", "__builtins__", "inf"]
+)
+def test_a_file_names_public_functions_that_compute_and_no_others(tmp_path: Path, name: str) -> None:
+    right, wrong = (
+        {
+            "original_name": n,
+            "curr_name": c,
+            "func_mapping": json.dumps({f"np.{n}": f"zwc.{c}"}),
+            "rewritten_doc": "x",
+        }
+        for n, c in (("mean", "kocito"), (name, "bad"))
+    )
+    path = tmp_path / "api_doc.jsonl"
+    path.write_text(f"{json.dumps(wrong)}\n{json.dumps(right)}\n")
+    read = files.read_documentation(path)
+    assert list(read.library().entries) == ["mean"]
+    assert [issue.line for issue in read.issues] == [1]
+
+
 def test_rows_are_typed() -> None:
     read = files.read_rows(FOLDER / "single_test.jsonl", documentation())
     assert read.issues == () and len(read.rows) == 20

@@ -152,3 +152,9 @@ def test_a_runs_own_settings_are_read_under_the_names_they_had() -> None:
     assert (buffer.size, buffer.p, buffer.kappa, found.curator.per_task_cap) == (7, 0.25, 1.5, 2)
     both = config.resolve({"curator": {"buffer_size": 7, "buffer": {"size": 9}}})
     assert both.curator.buffer.size == 9
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "/tmp/x", "a/b", "..", ".hidden", "a\\b", "x\ny", ""])
+def test_a_preset_names_no_place(name: str) -> None:
+    with pytest.raises(SettingError, match="preset"):
+        config.resolve({"preset": name})

@@ -9,7 +9,7 @@ import pytest
 
 from actors.engines.chat import encode_prompt
 from experiments import config
-from experiments.model_checks import check_adapters, check_tokenizer
+from experiments.model_checks import _config, check_adapters, check_tokenizer
 from memory.artefacts import fetch_model
 from protocols.errors import EngineError, SettingError
 from protocols.records import Message, Prompt
@@ -107,3 +107,18 @@ def test_adapters_of_layers_are_accepted_and_of_nothing_refused(tmp_path: Path) 
     values["learner"]["lora"]["target_modules"] = ["nothing_here"]
     with pytest.raises(SettingError, match=r"learner\.lora\.target_modules"):
         check_adapters(config.resolve(values), made)
+
+
+def test_a_model_that_brings_code_is_refused_and_its_code_not_run(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    ran = tmp_path / "ran"
+    (folder / "config.json").write_text(
+        json.dumps({"model_type": "mine", "auto_map": {"AutoConfig": "mine.MineConfig"}})
+    )
+    code = f"open({str(ran)!r}, 'w')\nfrom transformers import PretrainedConfig\n"
+    code += "class MineConfig(PretrainedConfig): pass\n"
+    (folder / "mine.py").write_text(code)
+    with pytest.raises(SettingError, match="code of its own"):
+        _config(ModelSettings(name="mine"), folder)
+    assert not ran.exists()

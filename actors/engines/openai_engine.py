@@ -163,7 +163,7 @@ def _tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder)
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         cause = str(error).strip().partition("\n")[0][:200]
         raise EngineError(f"No tokenizer to be read in {folder}: {cause}") from None

@@ -25,8 +25,8 @@ class Reading:
         from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
         try:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-            config = AutoConfig.from_pretrained(folder)
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         except (OSError, ValueError, KeyError) as error:
             raise EngineError(
                 f"No model to be read in {folder}: {str(error).splitlines()[0][:200]}"

@@ -24,8 +24,8 @@ def load_model(path: Path, device: torch.device, dtype: torch.dtype) -> tuple[An
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # progress bars are the command line's business
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path)
-        model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, trust_remote_code=False)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         cause = str(error).strip().partition("\n")[0][:200]
         raise EngineError(f"No causal language model to be read in {path}: {cause}") from error

@@ -54,8 +54,12 @@ class Embedder:
             )
         try:
             with quiet():
-                self._tokenizer = AutoTokenizer.from_pretrained(folder)
-                self._model = AutoModel.from_pretrained(folder, dtype=torch.float32).to(self.device).eval()
+                self._tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+                self._model = (
+                    AutoModel.from_pretrained(folder, dtype=torch.float32, trust_remote_code=False)
+                    .to(self.device)
+                    .eval()
+                )
         except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
             cause = str(error).strip().partition("\n")[0][:160]
             raise ArtefactError(

@@ -28,7 +28,7 @@ def read_model(folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
     """A Hugging Face folder's model, with packed attention."""
     with quiet():
         model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, attn_implementation=attention.NAME
+            folder, dtype=dtype, attn_implementation=attention.NAME, trust_remote_code=False
         )
     return model.to(device)
 

@@ -147,6 +147,6 @@ def _write_weights(
             return
         dtype = next(iter(weights.values())).dtype
         with torch.device("meta"):  # a model without shards, to write the configuration that goes with it
-            shell = AutoModelForCausalLM.from_config(model.config, dtype=dtype)
+            shell = AutoModelForCausalLM.from_config(model.config, dtype=dtype, trust_remote_code=False)
         shell.generation_config = model.generation_config
         shell.save_pretrained(folder, state_dict=weights)

@@ -89,7 +89,7 @@ class Trainee:
         self.threads = settings.threads or max(1, usable_cores() // self.ranks.size)
         torch.set_num_threads(self.threads)
         heap.keep_freed_memory()
-        self.tokenizer = AutoTokenizer.from_pretrained(model_path)
+        self.tokenizer = AutoTokenizer.from_pretrained(model_path, trust_remote_code=False)
         self._load(self._base)
 
     @property

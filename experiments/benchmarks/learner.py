@@ -101,7 +101,7 @@ def samples_of(model: Path, count: int) -> list[Sample]:
     from protocols.domains.zwc.prompts import answer
 
     domain = ZwcDomain(ZwcSettings(tasks_per_function=-(-count // 16)))
-    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
     start = Start(id="bench", task_id="bench", step=Step.INITIAL, book=Book.CLOSED)
     return [
         Sample(
@@ -121,7 +121,7 @@ def batches_of(
     from actors.learning.batches import batches_of as cut
     from actors.learning.batches import example_of
 
-    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
     examples = [example_of(tokenizer, sample) for sample in samples]
     return cut(examples, settings.epochs, settings.batch_size, (seed, 1))
 

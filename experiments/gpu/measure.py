@@ -66,7 +66,7 @@ def random_model(shape: str, folder: Path) -> Path:
     make_tiny_random(made)
     if shape == "tiny":
         return made
-    tokenizer = AutoTokenizer.from_pretrained(made)
+    tokenizer = AutoTokenizer.from_pretrained(made, trust_remote_code=False)
     layers, hidden, inner, heads, shared, vocabulary = SHAPES[shape]
     config = LlamaConfig(
         num_hidden_layers=layers,
@@ -156,7 +156,7 @@ def _examples(learner: SftLearner, samples: list[Sample]) -> list[Any]:
 def _config(model: Path) -> Any:
     from transformers import AutoConfig
 
-    return AutoConfig.from_pretrained(model)
+    return AutoConfig.from_pretrained(model, trust_remote_code=False)
 
 
 def engine_row(model: Path, shape: str, rows: int, scale: Scale, device: str) -> Row:

@@ -174,9 +174,9 @@ def shape_of(settings: RunSettings, architecture: dict[str, Any] | None) -> Shap
     if architecture:
         config = AutoConfig.for_model(**architecture)
     else:
-        config = AutoConfig.from_pretrained(preflight.model_folder(settings.model))
+        config = AutoConfig.from_pretrained(preflight.model_folder(settings.model), trust_remote_code=False)
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return Shape(

@@ -25,6 +25,7 @@ import numpy
 from protocols import jsonlines
 from protocols.domains.zwc.authors import truth
 from protocols.domains.zwc.obfuscate import Library, obfuscate
+from protocols.domains.zwc.offered import offered
 from protocols.domains.zwc.service import resolve
 from protocols.errors import SettingError
 from protocols.records import Record
@@ -35,6 +36,7 @@ ISSUES = {
     "malformed": "a field is missing or not what it should be; skipped",
     "collision": "another function has the same obfuscated name; skipped",
     "missing_function": "the installed NumPy has no such function; it cannot be called",
+    "not_offered": "a name that is no public function that computes; it is left out",
     "duplicate": "the same task as an earlier row",
     "unknown_function": "a selected function is not in the documentation: the open book lacks it",
     "not_valid": "the row says of itself that it is not valid",
@@ -144,6 +146,8 @@ def read_documentation(path: Path) -> Documentation:
             note(number, "original_name", "duplicate", f"{original!r} was there before")
         elif public in texts:
             note(number, "curr_name", "collision", f"another function is named {public!r}, too")
+        elif _exists(original) and not offered(original):
+            note(number, "original_name", "not_offered", f"{original!r} may not be named by a file")
         else:
             if not _exists(original):
                 missing.add(original)
