@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -374,9 +373,14 @@ def test_the_library_cannot_write_files(pool: SandboxPool, tmp_path: Path) -> No
 
 
 def test_nothing_is_left_in_the_temporary_folder() -> None:
-    folder = Path(tempfile.gettempdir())
-    before = set(folder.glob("taskspace-scratch-*"))
+    source = (
+        "import os\ndef solve():\n    for i in range(40):\n        os.mkdir('d')\n        os.chdir('d')\n"
+    )
+    deep = msgspec.structs.replace(program(source), modules=("json",))
     with SandboxPool(SETTINGS) as pool, SandboxPool(SETTINGS, without=("empty root",)) as other:
+        made = set()
         for one in (pool, other):
-            one.run([program("def solve():\n    open('f', 'w').write('x')\n")])
-    assert set(folder.glob("taskspace-scratch-*")) <= before
+            assert [o.cases[0].error for o in one.run([deep] * 3)] == [None] * 3
+            made |= {Path(slot._scratch) for slot in one._slots}
+        assert any(path.exists() for path in made)
+    assert not any(path.exists() for path in made)

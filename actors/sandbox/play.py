@@ -48,15 +48,24 @@ class Play:
         self.calls_before: list[str] = []  # at the top level: no case's
         self.stdout = ""
         self.left = settings["output_kb"] << 10
-        self.program = job["program"]
         self.names, self.functions = job["unknown_names"], job["functions"]
         self._used: set[str] = set()
         if service is not None:
             service.begin(job["about"], shaking)
 
+    def until_parted(self, link: Link) -> None:
+        """Wait until a program that runs twice is compiled, and its two processes have parted.
+
+        Raises:
+            Ended: it does not compile.
+        """
+        while (frame := link.recv())[0] != b"T":
+            if frame[0] == b"X":
+                raise _ended(frame[1])
+            self._printed(frame[1])
+
     def cases_one_by_one(self) -> Iterator[Case]:
         """Fill the cases; whoever takes them may stop early."""
-        self.link.send(pack(b"P", self.program))
         self._serve(self.calls_before)
         for case in self.cases:
             case.value, case.error = self._serve(case.calls)
@@ -75,11 +84,14 @@ class Play:
             elif kind == b"R":
                 return None, None
             elif kind == b"O":
-                self.stdout = (self.stdout + payload.decode("utf-8", "replace"))[:4000]
+                self._printed(payload)
             elif kind == b"X":
                 raise _ended(payload)
             else:
                 raise Ended("runtime_error", "it spoke on its channel out of turn")
+
+    def _printed(self, text: bytes) -> None:
+        self.stdout = (self.stdout + text.decode("utf-8", "replace"))[:4000]
 
     def _ask_library(self, request: bytes, calls: list[str]) -> bytes:
         if self.service is None:
@@ -108,7 +120,7 @@ class Play:
             if kind == b"L":
                 return payload
             if kind == b"O":
-                self.stdout = (self.stdout + payload.decode("utf-8", "replace"))[:4000]
+                self._printed(payload)
             else:
                 raise _ended(payload) if kind == b"X" else Ended("runtime_error", "no answer to the library")
 

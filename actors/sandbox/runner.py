@@ -4,7 +4,11 @@ Nothing here is trusted. The child holds the program, the arguments of its cases
 client; expected answers, the library and other programs are elsewhere. Whoever takes this loop over can
 send other values, and gains no more than by returning them.
 
+It may stand for two runs: compiled, it forks a twin in the same state, which is the first run, and becomes
+the second one when the first is over. Nothing of the program has run by then.
+
 Frames:  ← P program, with the arguments of all cases   ← L library's reply
+         → T compiled; the twin's channel is ready      ← G go on, the twin is over → S how it ended
          → R module ran   → V value   → E exception   → L library request   → O printed text
          → X status and detail: the end
 
@@ -18,8 +22,11 @@ import io
 import marshal
 import mmap
 import os
+import signal
+import struct
 import sys
 import types
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from actors.sandbox import imports
@@ -30,6 +37,7 @@ _MESSAGE = 400  # characters of an exception's message
 _PRINTED = 4000  # characters of printed text that are kept
 _NAME = "solution"
 OUT_OF_MEMORY = 71  # exit status
+ENDED = struct.Struct("<id")  # wait status, CPU seconds
 
 # Given back when memory is short, so that there is room to say so. Mapped, never touched: it costs nothing.
 # Private: what is shared would outlive the program.
@@ -54,10 +62,23 @@ class Printed(io.StringIO):
 
 
 class Runner:
-    """One program. `package` and `guard` were made by the zygote before it forked."""
+    """One program. `package` and `guard` were made by the zygote before it forked.
 
-    def __init__(self, link: Link, package: "Package | None", guard: imports.Guard | None) -> None:
+    Args:
+        twin: the channel of the first of two runs.
+        limit: takes away what only forking a twin needs.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        package: "Package | None",
+        guard: imports.Guard | None,
+        twin: int | None = None,
+        limit: Callable[[], None] | None = None,
+    ) -> None:
         self.link = link
+        self.twin, self.bound = twin, limit
         self.out: list[bytes] = []  # frames that wait until somebody has to read them
         job = marshal.loads(link.recv()[1])
         self.source: str = job["source"]
@@ -146,8 +167,29 @@ class Runner:
             self.end("output_limit", f"returned {len(data)} bytes")
         return pack(b"V", data)
 
+    def divide(self) -> None:
+        """Fork the first run; go on as the second when it is over."""
+        assert self.twin is not None
+        self.link.send(pack(b"T"))
+        pid = os.fork()
+        if pid == 0:
+            self.link.close()
+            self.link = Link(self.twin, 1 << 31)
+            return
+        os.close(self.twin)
+        self.link.recv()  # G
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)  # nobody else is there but the zygote, which is immune
+        _, status, usage = os.wait4(pid, 0)
+        self.link.send(pack(b"S", ENDED.pack(status, usage.ru_utime + usage.ru_stime)))
+
     def serve(self) -> None:
-        function = self.module(self.compile())
+        code = self.compile()
+        if self.twin is not None:
+            self.divide()
+        if self.bound is not None:
+            self.bound()
+        function = self.module(code)
         self.out.append(pack(b"R"))
         for case in self.cases:
             self.out.append(self.case(function, marshal.loads(case)))
@@ -231,11 +273,14 @@ def rehearse(package: Package | None, guard: imports.Guard | None) -> None:
     del sys.modules[_NAME]
 
 
-def run(fd: int, package: Package | None, guard: imports.Guard | None) -> NoReturn:
-    """Serve one program on this file descriptor."""
+def run(
+    fds: list[int], package: Package | None, guard: imports.Guard | None, limit: Callable[[], None] | None
+) -> NoReturn:
+    """Serve one program on this file descriptor, and its first run on the second, if there are two."""
     try:
         gc.enable()
-        Runner(Link(fd, 1 << 31), package, guard).serve()
+        twin = fds[1] if len(fds) > 1 else None
+        Runner(Link(fds[0], 1 << 31), package, guard, twin, limit).serve()
     except Closed:
         os._exit(0)
     except MemoryError:

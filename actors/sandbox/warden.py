@@ -30,15 +30,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from actors.sandbox import confine
 from actors.sandbox.play import Ended, Play, apart
-from actors.sandbox.runner import OUT_OF_MEMORY
+from actors.sandbox.runner import ENDED, OUT_OF_MEMORY
 from actors.sandbox.wire import INPUT, NO_INPUT, Closed, Link, TooLong, pack
-from actors.sandbox.zygote import DONE
 from protocols.domains.zwc import codec
 from protocols.domains.zwc.shaking import STRENGTHS, Shaking
 
@@ -53,8 +52,8 @@ class Late(BaseException):
 class Run:
     """How one child ended."""
 
-    def __init__(self, play: Play) -> None:
-        self.play = play
+    def __init__(self, play: Play, shaking: Shaking | None) -> None:
+        self.play, self.shaking = play, shaking
         self.status, self.detail = "ok", ""
 
     @property
@@ -140,7 +139,8 @@ class Warden:
         if "unreadable" in said:
             closed = said["unreadable"]
             raise RuntimeError(f"programs may not read {closed}: chmod o+rX it, or copy it if it is a link")
-        self.layers |= said
+        self.layers |= said["layers"]
+        self.twins: bool = said["twins"]
         return ours
 
     def load(self, digest: bytes, blob: bytes) -> None:
@@ -196,14 +196,19 @@ class Warden:
         service = self.services.get(job["library"])
         drawn = random.Random(job["seed"])
         shakings = [Shaking(strength, drawn.getrandbits(64)) for strength in STRENGTHS]
-        moved: list[Run] = []
-        if service is not None and drawn.getrandbits(1):
-            moved.append(self._run(job, service, shakings.pop(0), None))
-        true = self._run(job, service, None, None)
-        if service is not None and true.whole and any(case.calls for case in true.play.cases):
-            # Whoever hangs on moved results would do so again.
-            while shakings and not self._shown(true, moved) and all(r.status != "timeout" for r in moved):
-                moved.append(self._run(job, service, shakings.pop(0), true))
+        true, moved = None, []
+        for run in self._first_runs(job, service, shakings.pop(0), bool(drawn.getrandbits(1))):
+            if run.shaking is not None:
+                moved.append(run)
+                continue
+            true = run
+            if service is None or not (run.whole and any(case.calls for case in run.play.cases)):
+                shakings.clear()  # nothing to prove
+                break
+        assert true is not None
+        # Whoever hangs on moved results would do so again.
+        while shakings and not self._shown(true, moved) and all(r.status != "timeout" for r in moved):
+            moved.append(self._run(job, service, shakings.pop(0), true))
         return {
             "status": true.status,
             "detail": true.detail,
@@ -216,22 +221,67 @@ class Warden:
             ],
         }
 
+    def _first_runs(
+        self, job: dict[str, Any], service: Any, shaking: Shaking, shaken_first: bool
+    ) -> "Iterator[Run]":
+        """On true results and on moved ones, in the order that was drawn; who takes them may stop early."""
+        if service is None:
+            yield self._run(job, service, None, None)
+            return
+        first, second = (shaking, None) if shaken_first else (None, shaking)
+        if self.twins:
+            twins = Twins(self, job, service)
+            try:
+                run = twins.first(first)
+                yield run
+                yield twins.second(second, None if shaken_first else run)
+            finally:
+                twins.close()
+            return
+        run = self._run(job, service, first, None)
+        yield run
+        yield self._run(job, service, second, None if shaken_first else run)
+
     def _run(self, job: dict[str, Any], service: Any, shaking: Shaking | None, true: "Run | None") -> "Run":
-        """The program in a fresh child. On moved results it may end when a quarter of the answers have moved,
-        compared with those of `true`, or after half of them, where there is nothing yet to compare with."""
+        """The program in a child of its own."""
         ours, theirs = socket.socketpair()
-        play = Play(Link(ours.fileno(), _REQUEST), service, job, self.settings, shaking)
-        run, moved = Run(play), 0
+        link = Link(ours.fileno(), _REQUEST)
+
+        def begin() -> None:
+            self.fork([theirs])
+            link.send(pack(b"P", job["program"]))
+
+        try:
+            play = Play(link, service, job, self.settings, shaking)
+            return self.follow(play, begin, self.cause, shaking, true)
+        finally:
+            ours.close()
+            self.stop()
+
+    def fork(self, channels: list[socket.socket]) -> None:
+        """Have the zygote fork a child that talks over these."""
+        socket.send_fds(self.zygote, [b"F"], [channel.fileno() for channel in channels])
+        for channel in channels:
+            channel.close()
+
+    def follow(
+        self,
+        play: Play,
+        begin: Callable[[], None],
+        cause: Callable[[], tuple[str, str]],
+        shaking: Shaking | None,
+        true: "Run | None",
+    ) -> "Run":
+        """See one run to its end. On moved results that is when a quarter of the answers have moved, compared
+        with those of `true`, or half of them are there, where there is nothing yet to compare with."""
+        run, moved, count = Run(play, shaking), 0, len(play.cases)
         try:
             self._set_alarms()
-            socket.send_fds(self.zygote, [b"F"], [theirs.fileno()])
-            theirs.close()
+            begin()
             for number, case in enumerate(play.cases_one_by_one(), 1):
                 if true is not None and case.error is None:
                     moved += apart(true.play.cases[number - 1].value, case.value)
-                if shaking is not None and (
-                    4 * moved >= len(play.cases) or (true is None and 2 * number >= len(play.cases))
-                ):
+                if shaking is not None and (4 * moved >= count or (true is None and 2 * number >= count)):
                     break
             self._clear_alarms()
         except Late:
@@ -246,9 +296,7 @@ class Warden:
             run.status = ""
         self._clear_alarms()
         if not run.status:
-            run.status, run.detail = self._cause()
-        ours.close()
-        self._stop()
+            run.status, run.detail = cause()
         return run
 
     def _shown(self, true: "Run", moved: "list[Run]") -> bool:
@@ -285,13 +333,17 @@ class Warden:
             self.input = job["input"]
             self.zygote.sendall(b"I" + INPUT.pack(self.input))
 
-    def _cause(self) -> tuple[str, str]:
-        """Why the child has gone, from its wait status."""
+    def cause(self) -> tuple[str, str]:
+        """Why the zygote's child has gone."""
         waiting = select.poll()
         waiting.register(self.zygote, select.POLLIN)
         if not waiting.poll(100):
             return "runtime_error", "it closed its channel"
-        status, cpu_s = DONE.unpack(self.zygote.recv(DONE.size, socket.MSG_PEEK))
+        return self.told(self.zygote.recv(ENDED.size, socket.MSG_PEEK))
+
+    def told(self, ended: bytes) -> tuple[str, str]:
+        """What a wait status says."""
+        status, cpu_s = ENDED.unpack(ended)
         if os.WIFEXITED(status):
             if os.WEXITSTATUS(status) == OUT_OF_MEMORY:
                 return "memory", "MemoryError"
@@ -303,16 +355,78 @@ class Warden:
             return "memory", "killed by the kernel"
         return "runtime_error", f"it died of {signal.strsignal(number) or f'signal {number}'}"
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
         """End the child and all it left, and wait until it is gone."""
         with contextlib.suppress(BrokenPipeError):
             self.zygote.send(b"K")
         data = b""
-        while len(data) < DONE.size:
-            more = self.zygote.recv(DONE.size - len(data))
+        while len(data) < ENDED.size:
+            more = self.zygote.recv(ENDED.size - len(data))
             if not more:
                 raise RuntimeError("the zygote is gone")
             data += more
+
+
+class Twins:
+    """Two runs of one program, in processes that part before anything of it has run: see `runner`."""
+
+    def __init__(self, warden: Warden, job: dict[str, Any], service: Any) -> None:
+        self.warden, self.job, self.service = warden, job, service
+        self.sockets = [*socket.socketpair(), *socket.socketpair()]
+        own, _, twins, _ = self.sockets
+        self.own, self.twins = Link(own.fileno(), _REQUEST), Link(twins.fileno(), _REQUEST)
+        self.parted = self.ended = False
+
+    def first(self, shaking: Shaking | None) -> Run:
+        play = Play(self.twins, self.service, self.job, self.warden.settings, shaking)
+
+        def begin() -> None:
+            self.warden.fork([self.sockets[1], self.sockets[3]])
+            self.own.send(pack(b"P", self.job["program"]))
+            play.until_parted(self.own)
+            self.parted = True
+
+        def cause() -> tuple[str, str]:
+            if not self.parted:
+                return self.warden.cause()
+            try:
+                return self.warden.told(self._end_first())
+            except Ended as end:
+                return end.status, end.detail
+
+        self.run = self.warden.follow(play, begin, cause, shaking, None)
+        return self.run
+
+    def second(self, shaking: Shaking | None, true: Run | None) -> Run:
+        play = Play(self.own, self.service, self.job, self.warden.settings, shaking)
+        if not self.parted:  # it ended as it was compiled
+            run = Run(play, shaking)
+            run.status, run.detail = self.run.status, self.run.detail
+            return run
+
+        def begin() -> None:
+            self._end_first()
+
+        return self.warden.follow(play, begin, self.warden.cause, shaking, true)
+
+    def _end_first(self) -> bytes:
+        """End the first run, once; how it ended."""
+        if self.ended:
+            return b""
+        self.ended = True
+        try:
+            self.own.send(pack(b"G"))
+            kind, payload = self.own.recv()
+        except Closed:
+            kind, payload = b"", b""
+        if kind != b"S":
+            raise Ended("runtime_error", "it ended the process that was to run it again")
+        return payload
+
+    def close(self) -> None:
+        for end in self.sockets[::2]:
+            end.close()
+        self.warden.stop()
 
 
 def _namespaces() -> list[tuple[str, Any]]:

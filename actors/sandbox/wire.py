@@ -78,6 +78,9 @@ class Link:
         self._exact = exact
         self._frames = Frames(limit)
 
+    def close(self) -> None:
+        os.close(self._fd)
+
     def send(self, data: bytes) -> None:
         try:
             sent = os.write(self._fd, data)

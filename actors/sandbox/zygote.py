@@ -5,7 +5,7 @@ It confines itself once, then forks one child per program on request. Frames on 
 
     ← L            prepare a package: length of its name, then the name
     ← I            the input folder of the programs to come: its number, or NO_INPUT
-    ← F + socket   run a program: the child talks to the warden over this socket
+    ← F + sockets  run a program: the child talks to the warden over this socket; with two, it runs twice
     ← K            kill it now, and everything it started
     → D            it is gone: wait status, CPU seconds
 
@@ -29,15 +29,12 @@ import os
 import select
 import signal
 import socket
-import struct
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from actors.sandbox import cleaning, confine, imports, runner
 from actors.sandbox.wire import INPUT, NO_INPUT
-
-DONE = struct.Struct("<id")
 
 
 class Zygote:
@@ -52,7 +49,7 @@ class Zygote:
         self.inputs: list[str] = options["inputs"]
         self.input = NO_INPUT
         self.filters = {who: confine.Filter(bytes.fromhex(code)) for who, code in options["filters"].items()}
-        self.writing = bool(options["modules"])  # programs may write files
+        self.writing = bool(options["modules"] or options["inputs"])  # programs may have files
         self.shed = False  # what children are to give up is given up already
         self.package: runner.Package | None = None
         self.guard: imports.Guard | None = None
@@ -85,7 +82,7 @@ class Zygote:
         tried: dict[str, str] = _in_child(lambda: self._shed("program"))
         self.layers |= tried
         # Nobody's limit on processes holds; root's does not. Signals stay in their own namespace.
-        bounded = all(self.layers.get(name) == "" for name in ("nobody", "rlimits", "pid namespace"))
+        bounded = self.pid_namespace and all(self.layers.get(name) == "" for name in ("nobody", "rlimits"))
         self.shed = bounded and not self.writing
         if self.shed:
             self._shed("zygote")
@@ -149,11 +146,11 @@ class Zygote:
 
     def serve(self) -> None:
         while True:
-            data, fds, _, _ = socket.recv_fds(self.control, 1, 1)
+            data, fds, _, _ = socket.recv_fds(self.control, 1, 2)
             if not data:
                 return
             if data == b"F" and fds:
-                self._run(fds[0])
+                self._run(fds)
             elif data == b"L":
                 self._prepare()
             elif data == b"I":
@@ -170,14 +167,15 @@ class Zygote:
         gc.collect()
         gc.freeze()
 
-    def _run(self, channel: int) -> None:
+    def _run(self, channels: list[int]) -> None:
         pid = os.fork()
         if pid == 0:
             try:
-                self._become_program(channel)
+                self._become_program(channels)
             finally:
                 os._exit(70)
-        os.close(channel)
+        for channel in channels:
+            os.close(channel)
         done = os.pidfd_open(pid)
         poll = select.poll()
         poll.register(done, select.POLLIN)
@@ -192,7 +190,7 @@ class Zygote:
         self._sweep()
         if gone:
             sys.exit()
-        self.control.sendall(DONE.pack(status, usage.ru_utime + usage.ru_stime))
+        self.control.sendall(runner.ENDED.pack(status, usage.ru_utime + usage.ru_stime))
 
     def _clear(self, pid: int) -> None:
         """Kill the program and everything it started."""
@@ -223,7 +221,7 @@ class Zygote:
             for child in file.read().split():
                 os.kill(int(child), signal.SIGKILL)
 
-    def _become_program(self, channel: int) -> None:
+    def _become_program(self, channels: list[int]) -> None:
         self.control.close()
         if not self.pid_namespace:
             os.setpgid(0, 0)
@@ -232,11 +230,14 @@ class Zygote:
         # Open descriptions are shared with the children to come, and with them what can be set on them.
         for fd in (0, 1, 2):
             os.close(fd)
+        if not self.shed:
+            self._limit_program()
+            self._shed("program")
+        runner.run(channels, self.package, self.guard, self._limit_program if self.shed else None)
+
+    def _limit_program(self) -> None:
         if "rlimits" not in self.options["without"]:
             confine.limit_program(self.options["cpu_s"])
-        if not self.shed:
-            self._shed("program")
-        runner.run(channel, self.package, self.guard)
 
     def _unreadable(self) -> str:
         for folder, inside in zip(self.options["inputs"], self.inputs):
@@ -317,5 +318,5 @@ def main(arguments: list[str]) -> None:
     gc.freeze()  # a collection in a child would otherwise touch, and so copy, every page
     gc.disable()
     gc.set_threshold(20_000, 20, 100)  # for the children: they live for milliseconds
-    control.sendall(json.dumps(zygote.layers).encode() + b"\n")
+    control.sendall(json.dumps({"layers": zygote.layers, "twins": zygote.shed}).encode() + b"\n")
     zygote.serve()
