@@ -1,7 +1,10 @@
 """Proves from what is stored that a run's closed book was closed, and that its rewards were earned.
 
     prompts   every closed-book prompt, played or learned on, holds no name, no sentence of documentation
-    rewards   every verified attempt called functions of the package, as traced while it was judged
+    rewards   every verified attempt got results from functions that its task is about, as traced while it was
+              judged
+    programs  no verified program searches: lists the package, asks for signatures, walks objects or frames, or
+              tries names one by one
 
 What the model itself wrote, in the turns of a revision or as an opened answer, is not what the prompt gives
 away. Flipped rewards (injected noise) are no claims of the verifier and are passed over. Does not cover:
@@ -9,6 +12,7 @@ proposals, which are asked for and learned (`absolute-zero`) with the book open;
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +35,16 @@ SELECT s.prompt_text AS text, min(s.attempt_id) AS id, prompt.body FROM samples 
 JOIN texts prompt ON prompt.id = s.prompt_text GROUP BY s.prompt_text
 """
 _REWARDED = """
-SELECT a.id, a.evidence_json, t.topics_json FROM attempts a JOIN groups g ON g.id = a.group_id
-JOIN tasks t ON t.id = g.task_id WHERE a.reward >= 1 AND NOT a.flipped ORDER BY a.seq
+SELECT a.id, a.evidence_json, t.topics_json, response.body FROM attempts a JOIN groups g ON g.id = a.group_id
+JOIN tasks t ON t.id = g.task_id JOIN texts response ON response.id = a.response_text
+WHERE a.reward >= 1 AND NOT a.flipped ORDER BY a.seq
 """
 
 
 class Finding(Record):
     """One thing that should not be."""
 
-    kind: str  # prompt, learned prompt, reward
+    kind: str  # prompt, learned prompt, reward, program
     id: str  # of the group or the attempt
     detail: str
 
@@ -70,7 +75,6 @@ def audit(run_dir: Path) -> Audit:
     library: Library = domain.library
     secrets: Secrets = domain.secrets
     constructors = {library.entries[name] for name in CONSTRUCTORS if name in library.entries}
-    functions = set(library.public) - constructors
     with RunReader(run_dir) as reader:
         played = reader.rows(_PLAYED)
         closed = recipe(settings.learner.recipe).book_at_update is Book.CLOSED
@@ -85,9 +89,15 @@ def audit(run_dir: Path) -> Audit:
     findings += [
         Finding(kind="reward", id=row["id"], detail=_untraced(json.loads(row["evidence_json"])))
         for row in rewarded
-        if not functions.union(json.loads(row["topics_json"])[:1]).intersection(
+        if not _needed(json.loads(row["topics_json"]), constructors).intersection(
             json.loads(row["evidence_json"]).get("calls", {})
         )
+    ]
+    searching = _searches(library.package)
+    findings += [
+        Finding(kind="program", id=row["id"], detail=f"searches for what it does not know: {found[0]!r}")
+        for row in rewarded
+        if (found := searching.search(row["body"])) is not None
     ]
     return Audit(
         run=run_dir.name,
@@ -98,9 +108,25 @@ def audit(run_dir: Path) -> Audit:
     )
 
 
+def _needed(topics: list[str], constructors: set[str]) -> set[str]:
+    """The functions of which one has to have given a result, as the strict grader wants it."""
+    return {topic for topic in topics if topic == topics[0] or topic not in constructors}
+
+
+def _searches(package: str) -> re.Pattern[str]:
+    """What programs do that look for functions in place of knowing them."""
+    name = re.escape(package)
+    return re.compile(
+        rf"\b(?:vars|dir|getattr|hasattr|help)\s*\(\s*{name}\b|\b{name}\.__(?:dict|all|path|getattr)\w*"
+        r"|__subclasses__|__globals__|\b_getframe\b|\bsys\.modules\b|\bglobals\s*\(|\bsignature\s*\(|\bget_objects\b"
+    )
+
+
 def _untraced(evidence: dict[str, Any]) -> str:
     if "authors_code" in evidence:
         return "judged by the authors' grader, which traces no calls"
+    if evidence.get("calls"):
+        return "no result of a function that the task is about was traced"
     return "no call of the package was traced"
 
 

@@ -56,10 +56,18 @@ def test_what_was_planted_is_found(run_dir: Path, tmp_path: Path) -> None:
         " WHERE id = (SELECT id FROM attempts WHERE reward = 1 LIMIT 1) AND '' = ?",
         "",
     )
+    change(
+        run_dir,
+        "UPDATE texts SET body = body || ? WHERE id = (SELECT response_text FROM attempts WHERE reward = 1"
+        " ORDER BY seq DESC LIMIT 1)",
+        "\n```python\nf = [v for v in vars(zwc).values()]\n```",
+    )
     found = audit(run_dir)
-    assert [f.kind for f in found.findings] == ["prompt", "learned prompt", "reward"]
+    assert {f.kind for f in found.findings} == {"prompt", "learned prompt", "reward", "program"}
+    assert [f.kind for f in found.findings][:3] == ["prompt", "learned prompt", "reward"]
+    assert "vars(zwc" in found.findings[-1].detail
     assert repr(name) in found.findings[0].detail
-    assert text(found).endswith("3 findings")
+    assert text(found).endswith(f"{len(found.findings)} findings")
     done = taskspace("audit", run_dir, cwd=tmp_path)
     assert done.returncode == 1 and name in done.stdout
 
