@@ -3,8 +3,8 @@
     prompts   every closed-book prompt, played or learned on, holds no name, no sentence of documentation
     rewards   every verified attempt got results from functions that its task is about, as traced while it was
               judged
-    programs  no verified program searches: lists the package, asks for signatures, walks objects or frames, or
-              tries names one by one
+    programs  no verified program searches: lists the package, asks for signatures, walks objects or frames,
+              or tries names one by one
 
 What the model itself wrote, in the turns of a revision or as an opened answer, is not what the prompt gives
 away. Flipped rewards (injected noise) are no claims of the verifier and are passed over. Does not cover:

@@ -18,7 +18,7 @@ from experiments.roles import players
 from protocols.errors import ArtefactError, SettingError
 from protocols.records import Book, Purpose, Split, Task
 from protocols.settings import RunSettings
-from protocols.verdicts import not_measured, percent
+from protocols.verdicts import errors_told, not_measured, percent
 
 
 def evaluate(
@@ -87,7 +87,7 @@ def table(result: dict[str, Any], quiet: bool = False) -> str:
                 if r["interval"]
                 else ""
             )
-            + (f", {r['infra_errors']} infrastructure errors" if r["infra_errors"] and r["interval"] else "")
+            + errors_told(r["accuracy"], r["attempts"], r["categories"], r["infra_errors"])
         )
         for kind, part in {"": r, **(r["by_kind"] if len(r["by_kind"]) > 1 else {})}.items():
             passes = ", ".join(f"pass@{k} {100 * p:.1f} %" for k, p in part["pass_at_k"].items())

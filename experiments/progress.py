@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from protocols.settings import RunSettings
-from protocols.verdicts import not_measured
+from protocols.verdicts import errors_told, not_measured
 
 #: Plain output: batches are told of this often at most, and silence is broken after this long.
 LINE_EVERY_S = 10.0
@@ -174,6 +174,9 @@ class RunProgress:
                     not_measured(facts["attempts"], facts["categories"], facts["infra_errors"])
                     if facts["accuracy"] is None
                     else f"{100 * facts['accuracy']:.1f} % of {facts['attempts']} held-out attempts"
+                )
+                + errors_told(
+                    facts["accuracy"], facts["attempts"], facts["categories"], facts["infra_errors"]
                 )
                 + (self._and_left() if 0 < round < self._settings.rounds else "")
             )

@@ -62,5 +62,24 @@ def not_measured(attempts: int, categories: Mapping[str, int], infra_errors: int
     return f"not measured: none of {attempts} attempts was judged{why}"
 
 
+def errors_as_wrong(
+    accuracy: float | None, attempts: int, categories: Mapping[str, int], infra_errors: int
+) -> float | None:
+    """Accuracy over all attempts that had room, those without a verdict counted as wrong; None where nothing
+    was measured. It is the lower bound of what the accuracy over judged attempts can hide."""
+    asked = attempts - categories.get(NO_ROOM, 0)
+    return None if accuracy is None or not asked else accuracy * (asked - infra_errors) / asked
+
+
+def errors_told(
+    accuracy: float | None, attempts: int, categories: Mapping[str, int], infra_errors: int
+) -> str:
+    """To be said behind an accuracy; "" where every attempt has a verdict."""
+    share = errors_as_wrong(accuracy, attempts, categories, infra_errors) if infra_errors else None
+    return (
+        "" if share is None else f", {infra_errors} without a verdict; {percent(share)} with those as wrong"
+    )
+
+
 def percent(share: float | None) -> str:
     return "not measured" if share is None else f"{100 * share:.1f} %"

@@ -20,7 +20,7 @@ from memory.alerts import alerts
 from memory.alerts.evidence import evidence
 from memory.reader import RunReader
 from memory.store import Store
-from protocols.verdicts import NO_ROOM
+from protocols.verdicts import NO_ROOM, errors_as_wrong, errors_told
 
 WHY = "none of 4 attempts was judged"
 
@@ -133,3 +133,12 @@ def test_a_batch_counts_prompts_without_room_apart() -> None:
     group = type("G", (), {"attempts": ()})
     judged: Any = [type("J", (), {"verdicts": (verdict,), "group": group})]
     assert counts(judged)["infra_errors"] == 0 and counts(judged)["categories"] == {NO_ROOM: 1}
+
+
+def test_accuracy_is_told_with_errors_as_wrong_too() -> None:
+    # Three of four judged attempts are right, four have no verdict, two had no room.
+    told = (0.75, 10, {"no_room": 2, "infra_error": 4}, 4)
+    assert errors_as_wrong(*told) == 0.375
+    assert errors_told(*told) == ", 4 without a verdict; 37.5 % with those as wrong"
+    assert errors_told(0.75, 8, {}, 0) == "" and errors_as_wrong(0.75, 8, {}, 0) == 0.75
+    assert errors_as_wrong(None, 8, {}, 8) is None and errors_told(None, 8, {}, 8) == ""

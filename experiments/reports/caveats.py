@@ -9,7 +9,7 @@ from experiments import lengths
 from experiments.reports.document import Cell, Column, Section, Table, Text
 from experiments.reports.reading import RunData
 from memory.privacy import portable
-from protocols.verdicts import not_measured
+from protocols.verdicts import errors_told, not_measured
 
 MOST_FINDINGS, MOST_EVENTS = 20, 5
 
@@ -74,7 +74,9 @@ def _measured(run: RunData) -> str:
     each = "one attempt" if samples == 1 else f"{samples:g} attempts"
     return (
         f"closed-book accuracy is of {last['tasks']:,} held-out tasks ({last['kind']}), {each} each, "
-        f"measured at {len(closed)} versions; intervals are over tasks and say nothing about other seeds."
+        f"measured at {len(closed)} versions"
+        + errors_told(last["accuracy"], last["attempts"], last["categories"], last["infra_errors"])
+        + "; intervals are over tasks and say nothing about other seeds."
     )
 
 
