@@ -176,7 +176,10 @@ class RunProgress:
                     else f"{100 * facts['accuracy']:.1f} % of {facts['attempts']} held-out attempts"
                 )
                 + errors_told(
-                    facts["accuracy"], facts["attempts"], facts["categories"], facts["infra_errors"]
+                    facts["accuracy"],
+                    facts["attempts"],
+                    facts.get("categories", {}),
+                    facts.get("infra_errors", 0),
                 )
                 + (self._and_left() if 0 < round < self._settings.rounds else "")
             )
