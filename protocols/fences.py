@@ -8,6 +8,7 @@ docstring.
 Does not cover: the authors' own rule (`domains.zwc.authors`), which is kept as it is.
 """
 
+import ast
 import io
 import re
 import tokenize
@@ -23,7 +24,10 @@ _FENCE = re.compile(r"`{3}|~{3}")
 _HIDDEN = "\ufdd0"  # before a line that is no fence; no text holds it (a noncharacter of Unicode)
 #: Among stop strings: the fence that closes a block (`actors.engines.stopping`).
 CLOSING = "\ufdd0```"
-_MOST = 50  # fences within strings of one answer
+_MOST = 12  # fences within strings of one answer, or behind words
+_DEEPEST = 2  # indented code within indented code: each level doubles the work
+_MARKDOWN = re.compile(r"(?:markdown|md)\b", re.IGNORECASE)
+_AND_WORDS = re.compile(r"[\s>]*(?P<fence>`{3,}|~{3,})\s*(?P<words>[^`\s].*)")
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,17 @@ class Block:
 
 
 def last_code_block(response: str, entry_point: str = "") -> str | None:
-    """The body of the block that is the answer: the last one that is said to be Python, else the last that
-    defines the entry point, else the last without a word behind its fence. An empty block counts only where
-    there is no other. None where there is no such block."""
-    found = code_blocks(response)
+    """The body of the block that is the answer: the last one that is said to be Python (of those that define
+    the entry point, if any does: the last may show how it is used), else the last that defines it, else the
+    last without a word behind its fence. An empty block counts only where there is no other, and what was
+    thought before `</think>` only where nothing came after. None where there is no such block."""
+    _, said, answer = response.rpartition("</think>")
+    if said and (after := last_code_block(answer, entry_point)) is not None:
+        return after
+    found = [inner for block in code_blocks(response) for inner in _inside(block)]
     for blocks in ([block for block in found if block.body.strip()], found):
         for chosen in (
+            [block for block in blocks if block.python and entry_point and block.defines(entry_point)],
             [block for block in blocks if block.python],
             [block for block in blocks if entry_point and block.defines(entry_point)],
             [block for block in blocks if not block.info],
@@ -76,17 +85,53 @@ def ends_open(text: str) -> bool:
     return bool(found) and not found[-1].closed
 
 
-def code_blocks(text: str) -> list[Block]:
-    """All fenced blocks, in order."""
+def _inside(block: Block) -> list[Block]:
+    """The blocks of one that is said to be Markdown; else itself."""
+    return (code_blocks(block.body, 1) or [block]) if _MARKDOWN.match(block.info) else [block]
+
+
+def code_blocks(text: str, depth: int = 0) -> list[Block]:
+    """All fenced blocks, in order; those in code that is indented to `_DEEPEST`."""
     lines = _lines(text)
     for _ in range(_MOST):
-        within = {line for start, (end, _) in _blocks(lines).items() for line in range(start, end + 1)}
+        late = next(filter(None, (_closed_late(lines, *at) for at in _spans(lines, depth))), None)
+        if late is None:
+            break
+        lines[late[0] : late[0] + 1] = late[1]
+    for _ in range(_MOST):
+        within = {line for start, (end, _) in _blocks(lines, depth).items() for line in range(start, end + 1)}
         outside = (number for number in range(len(lines)) if number not in within)
         behind = next(((at, cut) for at in outside if (cut := _behind_prose(lines[at]))), None)
         if behind is None:
             break
         lines[behind[0] : behind[0] + 1] = behind[1]
-    return _paired(lines)[0]
+    return _paired(lines, depth)[0]
+
+
+def _spans(lines: list[str], depth: int) -> list[tuple[int, int]]:
+    return [(start, end) for start, (end, _) in _blocks(lines, depth).items() if start >= 0]
+
+
+def _closed_late(lines: list[str], start: int, end: int) -> tuple[int, list[str]] | None:
+    """A line of a block that closes it and goes on with words (```</answer>), and it in two; None without.
+    By the standard it closes nothing; it does where what stands before it is Python, and more is not."""
+    opening = re.search("`{3,}|~{3,}", lines[start])
+    for at in range(start + 1, end + 1):
+        found = _AND_WORDS.fullmatch(lines[at])
+        if opening is None or found is None or not found["fence"].startswith(opening[0]):
+            continue
+        body = _dedented("\n".join(lines[start + 1 : at]))
+        if found["words"].startswith("</") or (body.strip() and _is_python(body)):
+            return at, [found["fence"], found["words"]]
+    return None
+
+
+def _is_python(body: str) -> bool:
+    try:
+        ast.parse(body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _lines(text: str) -> list[str]:
@@ -102,12 +147,12 @@ def _behind_prose(line: str) -> list[str] | None:
     return [prose, line[len(prose) :]]
 
 
-def _paired(lines: list[str]) -> tuple[list[Block], bool]:
+def _paired(lines: list[str], depth: int = 0) -> tuple[list[Block], bool]:
     """The blocks, and whether a string in one of them never ends."""
     given_up: set[int] = set()  # opening lines of blocks in which a string never ends
     left = _MOST  # an answer of nothing but fences must not take minutes
     while True:
-        found = _blocks(lines)
+        found = _blocks(lines, depth)
         cut = next(
             (at for at, (_, block) in found.items() if at >= 0 and at not in given_up and _cut(block)), None
         )
@@ -118,7 +163,7 @@ def _paired(lines: list[str]) -> tuple[list[Block], bool]:
         while _cut(block) and left > 0:
             left -= 1
             longer[end] = _hidden(longer[end])
-            end, block = _blocks(longer)[cut]
+            end, block = _blocks(longer, depth)[cut]
         if block.closed and not _cut(block):
             lines = longer
         else:
@@ -144,7 +189,7 @@ def _cut(block: Block) -> bool:
     return False
 
 
-def _blocks(lines: list[str]) -> dict[int, tuple[int, Block]]:
+def _blocks(lines: list[str], depth: int = 0) -> dict[int, tuple[int, Block]]:
     """Blocks with the line of their last fence, by that of their first; those in indented code, which have no
     lines of their own, at numbers below 0."""
     found: dict[int, tuple[int, Block]] = {}
@@ -154,8 +199,8 @@ def _blocks(lines: list[str]) -> dict[int, tuple[int, Block]]:
             body = _dedented(token.content.replace(_HIDDEN, "").removesuffix("\n"))
             closed = _closes(token, lines[stop - 1], stop - start)
             found[start] = stop - 1, Block(token.info.strip(), body, closed)
-        elif token.type == "code_block" and _FENCE.search(token.content):
-            for block in code_blocks(_dedented(token.content)):
+        elif token.type == "code_block" and depth < _DEEPEST and _FENCE.search(token.content):
+            for block in code_blocks(_dedented(token.content), depth + 1):
                 found[-1 - len(found)] = -1 - len(found), block
     return found
 

@@ -1,6 +1,7 @@
 """Which block of an answer counts, and where an answer ends: fences as CommonMark pairs them, and beyond."""
 
 import textwrap
+import time
 
 import pytest
 from hypothesis import given
@@ -144,3 +145,31 @@ LONG = {
 def test_an_answer_of_nothing_but_fences_takes_no_minutes(text):
     code_blocks(text)
     ends_closed(text)
+
+
+RIGHT = "def solve(x):\n    return x\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f"```python\n{RIGHT}```\nUsage:\n```python\nprint(solve(1))\n```",
+        f"```python\n{RIGHT}```</answer>",
+        f"```python\n{RIGHT}``` That is it.",
+        f"<answer>\n```python\n{RIGHT}```Explanation\nIt returns x.",
+        f"<think>\n```python\ndef solve(x):\n    return\n</think>\n```python\n{RIGHT}```",
+        f"````markdown\n# Answer\n```python\n{RIGHT}```\n````",
+    ],
+)
+def test_what_models_write_round_right_code(answer: str) -> None:
+    found = last_code_block(answer, "solve")
+    assert found is not None and found.strip() == RIGHT.strip()
+
+
+def test_a_small_answer_takes_no_long_time() -> None:
+    nested = "\n\n".join(" " * (4 * (i + 1)) + "x" for i in range(24))
+    deep = f"{nested}\n\n{' ' * 100}```python\n{' ' * 100}def solve(): pass\n"
+    began = time.process_time()
+    last_code_block(deep, "solve"), ends_closed(deep), ends_open(deep)
+    last_code_block("```python\ns='''\n```\n" * 300)
+    assert time.process_time() - began < 20
