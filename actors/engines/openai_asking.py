@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from actors.engines.base import Completion, Request
 from actors.engines.chat import encode_prompt
-from actors.engines.openai_server import NoRoomError, Server, counts_of
+from actors.engines.openai_server import ODD, NoRoomError, Server, counts_of
 from actors.engines.stopping import StopWatch, first_end, written
 from protocols.errors import EngineError
 from protocols.fences import CLOSING, ends_open
@@ -76,6 +76,12 @@ class ByIds:
         )
 
     async def complete(self, request: Request) -> Answered:
+        try:
+            return await self._complete(request)
+        except ODD:
+            raise self._server.unreadable() from None
+
+    async def _complete(self, request: Request) -> Answered:
         prompt, prefill = encode_prompt(self._tokenizer, request.prompt)
         given = prompt + prefill
         sampling = request.sampling
@@ -88,7 +94,7 @@ class ByIds:
         try:
             for part in itertools.count():
                 choice = await self._part(request, given + ids, limit - len(ids), request.seed + part)
-                ids += choice.token_ids or ()
+                ids += self._checked(choice.token_ids or (), limit - len(ids))
                 logprobs += marked(_numbers(choice.logprobs.token_logprobs) if choice.logprobs else ())
                 reason = getattr(choice, "stop_reason", None)
                 if len(ids) >= limit or not self._watch.goes_on(
@@ -104,6 +110,16 @@ class ByIds:
             )
         completion = self._completion(request, prompt, prefill, ids, logprobs, choice)
         return completion, len(given), len(ids)
+
+    def _checked(self, ids: Sequence[int], limit: int) -> Sequence[int]:
+        """Ids as a server may give them.
+
+        Raises:
+            ValueError: they are no tokens of the model, or more than were asked for.
+        """
+        if len(ids) > limit or not all(type(one) is int and 0 <= one < len(self._tokenizer) for one in ids):
+            raise ValueError
+        return ids
 
     async def _part(self, request: Request, given: list[int], limit: int, seed: int) -> Any:
         """What the server says up to a stop string or a limit."""
@@ -201,6 +217,12 @@ class ByChat:
         return f"{self._cause}: it gives texts without token ids and log-probabilities"
 
     async def complete(self, request: Request) -> Answered:
+        try:
+            return await self._complete(request)
+        except ODD:
+            raise self._server.unreadable() from None
+
+    async def _complete(self, request: Request) -> Answered:
         sampling, opening = request.sampling, request.prompt.prefill
         messages = [{"role": one.role, "content": one.content} for one in request.prompt.messages]
         extra: dict[str, Any] = {}
@@ -256,8 +278,14 @@ def _text(content: Any) -> str:
     """Of a message whose content is a text, or comes in parts."""
     if not isinstance(content, list):
         return content or ""
-    parts = (part if isinstance(part, dict) else vars(part) for part in content)
-    return "".join(str(part.get("text") or "") for part in parts if part.get("type") in (None, "text"))
+    said = []
+    for part in content:
+        fields = part if isinstance(part, dict) else {"text": part} if isinstance(part, str) else vars(part)
+        text = fields.get("text") or ""
+        text = text.get("value", "") if isinstance(text, dict) else text
+        if fields.get("type") in (None, "text", "output_text"):
+            said.append(str(text))
+    return "".join(said)
 
 
 def _up_to_stop(given: str, said: str, stops: tuple[str, ...]) -> tuple[str, bool]:
@@ -268,8 +296,11 @@ def _up_to_stop(given: str, said: str, stops: tuple[str, ...]) -> tuple[str, boo
 
 
 def _numbers(found: Sequence[float | None]) -> list[float]:
-    """NaN where a server gives null."""
-    return [math.nan if number is None else float(number) for number in found]
+    """NaN where a server gives null, or what is no number."""
+    return [
+        float(number) if isinstance(number, int | float) and not isinstance(number, bool) else math.nan
+        for number in found
+    ]
 
 
 def _finish(choice: Any) -> str:

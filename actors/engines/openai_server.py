@@ -23,6 +23,9 @@ from protocols.openai_settings import OpenAISettings
 _TOO_LONG = re.compile(
     r"context[ _-](length|window|size)|max_model_len|(prompt|input) is too long|too many tokens", re.I
 )
+#: What reading an answer of another form can raise.
+ODD = (TypeError, AttributeError, ValueError, ArithmeticError, LookupError, RecursionError)
+_MOST_TOKENS = 10**9  # of one answer
 _PER_MILLION = 1e-6
 _BROKEN_OFF = ("abort", "error")  # what servers say of an answer that they did not finish
 
@@ -78,7 +81,11 @@ class Server:
             listed = []  # some servers list nothing
         except self._openai.OpenAIError as error:
             raise self._explained(error) from None
-        models = {one.id: one for one in listed or []}
+        except ODD:  # a web page, a bare list, whatever is no list of models
+            raise self.unreadable() from None
+        if not isinstance(listed, list | None):
+            raise self.unreadable()
+        models = {one.id: one for one in listed or [] if isinstance(getattr(one, "id", None), str)}
         if not self.model and not models:
             raise EngineError(
                 f"{self}: lists no models; check engine.openai.base_url (it ends in /v1 most often), "
@@ -125,8 +132,8 @@ class Server:
             if getattr(error, "status_code", 0) in (400, 413, 422) and _TOO_LONG.search(_said(error)):
                 raise NoRoomError from None
             raise self._explained(error) from None
-        except ValueError:
-            raise self._unreadable() from None
+        except ODD:
+            raise self.unreadable() from None
         self.totals["retries"] += raw.retries_taken
         self._pay(answer, spending)
         return answer
@@ -157,8 +164,8 @@ class Server:
 
     def _pay(self, answer: Any, spending: Spending) -> None:
         prompt, said = counts_of(answer)
-        if not prompt + said:
-            return
+        if not prompt + said:  # a server that does not count: what was reserved, lest a budget never ends
+            prompt = spending.tokens
         spending.tokens = prompt + said
         prices = self._settings
         cost = prompt * prices.price_prompt + said * prices.price_completion
@@ -176,8 +183,9 @@ class Server:
                 "or lower engine.openai.concurrency"
             )
         if isinstance(error, openai.APIConnectionError):
+            why = self._masked(str(error.__cause__ or "")) or "no reason given"
             return EngineError(
-                f"{self}: no server answers there{again}; start one (e.g. vllm serve MODEL), or set "
+                f"{self}: no server answers there{again} ({why}); start one (e.g. vllm serve MODEL), or set "
                 "engine.openai.base_url"
             )
         status, said = getattr(error, "status_code", None), self._masked(_said(error))
@@ -199,24 +207,26 @@ class Server:
         if status is not None and status >= 500:
             return EngineError(f"{self}: the server fails{again} ({status}: {said}); look at its log")
         if status is None:
-            return self._unreadable()
+            return self.unreadable()
         return EngineError(
             f"{self}: the server refuses the request ({status}: {said}); see the engine.openai settings"
         )
 
-    def _unreadable(self) -> EngineError:
+    def unreadable(self) -> EngineError:
+        """For an answer that is none of those that there are."""
         return EngineError(
             f"{self}: the answer is not what OpenAI's interface promises; check engine.openai.base_url"
         )
 
     def _unknown(self, there: list[str]) -> str:
         near = difflib.get_close_matches(self.model, there, n=3, cutoff=0.3) or there[:3]
-        return f"{self}: no model {self.model!r} there; set engine.openai.model, e.g. {', '.join(near)}"
+        some = self._masked(", ".join(near))
+        return f"{self}: no model {self.model!r} there; set engine.openai.model, e.g. {some}"
 
     def _masked(self, text: str) -> str:
         key = self._key()
         text = text.replace(key, "[key]") if key else text
-        text = " ".join(text.split())
+        text = "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
         return text if len(text) <= 200 else text[:197] + "..."
 
     def _key(self) -> str:
@@ -227,7 +237,11 @@ def counts_of(answer: Any) -> tuple[int, int]:
     """Tokens of the prompt and of what was said, as the server counts them; 0 where it does not."""
     usage = getattr(answer, "usage", None)
     prompt, said = (getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens"))
-    return (prompt if isinstance(prompt, int) else 0), (said if isinstance(said, int) else 0)
+    return _count(prompt), _count(said)
+
+
+def _count(said: Any) -> int:
+    return said if type(said) is int and 0 <= said < _MOST_TOKENS else 0
 
 
 def _problem(answer: Any) -> str:
@@ -244,8 +258,12 @@ def _problem(answer: Any) -> str:
     first = choices[0]
     if getattr(first, "finish_reason", None) in _BROKEN_OFF:
         return f"it broke an answer off (finish_reason {first.finish_reason})"
-    if getattr(first, "message", None) is None and getattr(first, "text", None) is None:
+    message, text = getattr(first, "message", None), getattr(first, "text", None)
+    if message is None and text is None:
         return "it gives an answer without a message"
+    content = getattr(message, "content", "")
+    if isinstance(message, str | list) or not isinstance(content, str | list | None):
+        return "the answer is not what OpenAI's interface promises"
     return ""
 
 

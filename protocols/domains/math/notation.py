@@ -10,13 +10,24 @@ import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 
-_LONGEST_NUMBER = 1000  # characters
+_LONGEST = 3000  # characters of a text that is rewritten
+_LONGEST_NUMBER = 1000  # of a number
 _LARGEST_EXPONENT = 400  # of ten: 1e999999999 would fill the memory
 
-_SUPERSCRIPTS = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
+_SUPERSCRIPTS = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿⁱˣ⁽⁾]+")
+_SUBSCRIPTS = re.compile("[₀₁₂₃₄₅₆₇₈₉₊₋ₙᵢₖ]+")
 _SIGNS = str.maketrans(
     {
-        **dict.fromkeys("−‒–—﹣－", "-"),
+        **dict.fromkeys("−‒–—﹣－‐‑", "-"),
+        **dict.fromkeys("≤⩽", "\\le "),
+        **dict.fromkeys("≥⩾", "\\ge "),
+        "∈": "\\in ",
+        "⟨": "(",
+        "⟩": ")",
+        "ℝ": "\\mathbb{R}",
+        "˚": "^\\circ ",
+        "’": "'",
+        "∨": "\\text{ or }",
         **dict.fromkeys("×✕", "\\times "),
         **dict.fromkeys("·⋅", "\\cdot "),
         "÷": "/",
@@ -24,8 +35,6 @@ _SIGNS = str.maketrans(
         "∕": "/",
         "π": "\\pi ",
         "∞": "\\infty ",
-        "≤": "\\le ",
-        "≥": "\\ge ",
         "≠": "\\ne ",
         "±": "\\pm ",
         "∪": "\\cup ",
@@ -33,7 +42,7 @@ _SIGNS = str.maketrans(
     }
 )
 _ROOTS = re.compile(r"([√∛])\s*(?:(\d+(?:\.\d+)?|[A-Za-z])|\(([^()]*)\)|\{([^{}]*)\})")
-_UNSEEN = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff\u00ad]")
+_UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u00ad]")
 _SAME = (  # other ways to write the same
     (re.compile(r"\\\\\[[\d.]+\s*(?:pt|em|ex|mm|cm)\]"), r"\\\\"),
     (re.compile(r"(?<!\\)\\[()\[\]]"), " "),
@@ -48,7 +57,9 @@ _SAME = (  # other ways to write the same
     (re.compile(r"\\(?:bar|dot)\s*(?=\{?\d)"), r"\\overline"),
     (re.compile(r"^([-+]?\d*\.\d*)\((\d+)\)$"), r"\1\\overline{\2}"),
 )
-_GOES_ON = re.compile(r"(?P<before>[-+]?\d*\.\d*?)(?P<period>\d{1,6}?)(?P=period){2,}(?:\.\.\.|…|\\l?dots)")
+_GOES_ON = re.compile(
+    r"(?P<before>[-+]?\d{0,20}\.\d{0,12}?)(?P<period>\d{1,6}?)(?P=period){2,}(?:\.\.\.|…|\\l?dots)"
+)
 _SINE = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 _VULGAR = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
 _WRAPPED = (
@@ -57,7 +68,7 @@ _WRAPPED = (
     re.compile(r"\\\[(.+)\\\]", re.S),
     re.compile(r"(?:\*{1,3}|`+)([^*`]+)(?:\*{1,3}|`+)"),
     re.compile(
-        r"\\(?:boxed|fbox|mathbf|boldsymbol|bm|text|textbf|mathrm|mbox|underline|textcolor\s*\{\w+\})\s*\{([^{}]+)\}"
+        r"\\(?:boxed|fbox|mathbf|boldsymbol|bm|text|textbf|textsf|texttt|textit|emph|mathit|mathrm|mbox|underline|(?:text)?color\s*\{\w+\})\s*\{([^{}]+)\}"
     ),
 )
 _SPACING = re.compile(
@@ -66,12 +77,14 @@ _SPACING = re.compile(
 _UPRIGHT = re.compile(r"(?<![\d}\s])\\(?:mathrm|mathbf|text|operatorname)\s*\{([A-Za-z0-9])\}")
 _DEGREE = r"(?:\^\s*\{?\s*\\circ\s*\}?|°|\\degree\b)"
 _DEGREES = re.compile(_DEGREE)
-_OF_DEGREES = re.compile(rf"\(?(\d+(?:\.\d+)?)\s*{_DEGREE}\)?")
-_MINUTES = re.compile(rf"(\d+)\s*{_DEGREE}\s*(\d+)\s*(?:'|\^\{{?\\prime\}}?)\s*(?:(\d+)\s*'')?")
+_OF_DEGREES = re.compile(rf"\(?(?<!\d)(\d{{1,9}}(?:\.\d{{1,9}})?)\s*{_DEGREE}\)?")
+_MINUTES = re.compile(
+    rf"(\d{{1,9}})\s*{_DEGREE}\s*(\d{{1,2}})\s*(?:'|\^\{{?\\prime\}}?)\s*(?:(\d{{1,2}})\s*'')?"
+)
 _THOUSANDS = re.compile(r"(?<=\d)(?:\{,\}|\\[,!: ]|[\u2009\u202f\u00a0]|\\thinspace\b|,\\!)+(?=\d{3})")
 _END = re.compile(r"(?<![.])[.,;]$")
 
-_INTEGER = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
+_INTEGER = r"(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)"
 _DECIMAL = rf"(?:{_INTEGER}(?:\.\d*)?|\.\d+)"
 _NUMBER = re.compile(
     rf"(?P<sign>[-+]?)\s*(?:(?P<decimal>{_DECIMAL})"
@@ -79,7 +92,7 @@ _NUMBER = re.compile(
     r"(?:[eE](?P<e>[-+]?\d+)|\s*(?:\\times|\\cdot|\*)\s*10\s*\^\s*(?:\{(?P<raised>[-+]?\d+)\}|(?P<power>-?\d+)))?)"
 )
 _OVER = re.compile(
-    rf"(?P<sign>[-+]?)\s*(?:(?P<whole>{_INTEGER})(?:\s+|(?=\\))-?)?"
+    rf"(?P<sign>[-+]?)\s*(?:(?P<whole>{_INTEGER})(?:\s+|(?=\\)))?"
     rf"(?:(?P<over>{_DECIMAL})\s*/\s*(?P<under>[-+]?{_DECIMAL})"
     rf"|\\[dt]?frac\s*(?:\{{\s*(?P<top>[-+]?{_DECIMAL})\s*\}}|(?P<t>\d))\s*"
     rf"(?:\{{\s*(?P<bottom>[-+]?{_DECIMAL})\s*\}}|(?P<b>\d)))"
@@ -96,9 +109,12 @@ class Number:
 
 def plain(text: str) -> str:
     """The same mathematics in one notation: no wrapping, no spacing, ASCII signs, no sign of degrees."""
+    if len(text) > _LONGEST:  # of what is read as mathematics; the rest would take its time
+        return text.strip()
     text = _VULGAR.sub(" ", _UNSEEN.sub("", text).strip())
     text = _ROOTS.sub(_root, text)
     text = _SUPERSCRIPTS.sub(lambda found: f"^{{{unicodedata.normalize('NFKC', found[0])}}}", text)
+    text = _SUBSCRIPTS.sub(lambda found: f"_{{{unicodedata.normalize('NFKC', found[0])}}}", text)
     text = _THOUSANDS.sub("", text.translate(_SIGNS))
     text = unicodedata.normalize("NFKC", text).translate(_SIGNS).replace("\\$", "$").strip()
     for _ in range(4):  # wrappings within wrappings

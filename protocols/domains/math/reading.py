@@ -105,12 +105,13 @@ _FACTORS = {
     "thousand": 1000,
     **{n: 10 ** (6 + 3 * i) for i, n in enumerate(("million", "billion", "trillion"))},
 }
-_FACTOR = re.compile(rf"(?<![A-Za-z])({'|'.join(_FACTORS)})(?![A-Za-z])\s*(?:of\s+)?", re.I)
+_FACTOR = re.compile(rf"(?<![A-Za-z])({'|'.join(_FACTORS)})s?(?![A-Za-z])\s*(?:of\s+)?", re.I)
 # Words that say more than a unit does.
 _SAYS_MORE = re.compile(
     r"(?<![A-Za-z])(?:(?:half|third|quarter|fifth|sixth|seventh|eighth|ninth|tenth|hundredth|thousandth|millionth)s?"
     r"|halves|squared|cubed|factorial|times|minus|plus|or|more|less|than|is|are|not|wrong|cos|sin|tan|theta|over|at"
-    r"|about|to|and|if|but|ten)(?![A-Za-z])",
+    r"|about|to|and|if|but|ten|root|choose|doubled|halved|divided|below|above|point|mod|base|per|lambda|pi|inf|nan"
+    r"|ln|incorrect|false|quadrillion|crore|lakh|\w*teenths?|twelfths?|elevenths?|billionths?)(?![A-Za-z])",
     re.I,
 )
 _CURRENCY = re.compile(r"([-+]?)\s*[$€£]\s*")

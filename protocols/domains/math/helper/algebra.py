@@ -34,12 +34,19 @@ def compare(truth: str, answer: str, rounded: bool) -> str:
         whole = sympy.N(found[0], _DIGITS)  # an integer can be written exactly
         if abs(whole - gold[0]) > sympy.Float("1e-12") * max(1, abs(gold[0])):
             return "different"
+    if finite(gold[0]) != finite(found[0]):
+        return "different"
     if rounded and all(isinstance(one, sympy.Expr) and one.is_number for one in (gold[0], found[0])):
         return "equal" if near(gold[0], found[0], rounded) else "different"
     places = 6 if rounded else PLACES
     if not verify(gold, found, float_rounding=places, timeout_seconds=None):
         return "different"
     return "equal" if any(near(a, b, rounded) for a, b in product(gold, found)) else "different"
+
+
+def finite(one: Any) -> bool:
+    """Whether nothing in it is infinite or undefined."""
+    return not (isinstance(one, sympy.Basic) and one.has(sympy.oo, -sympy.oo, sympy.zoo, sympy.nan))
 
 
 def read(text: str) -> list[Any]:
@@ -84,6 +91,8 @@ def near(a: Any, b: Any, rounded: bool) -> bool:
 def _near(a: Any, b: Any, tolerance: sympy.Float) -> bool:
     x, y = sympy.N(a, _DIGITS), sympy.N(b, _DIGITS)
     apart = abs(x - y)
+    if not finite(x) or not finite(y):
+        return bool(x == y)
     if not (apart.is_Float or apart.is_Rational):
-        return True  # infinite, or what has no number: math-verify's word stands
+        return True  # what has no number: math-verify's word stands
     return bool(apart <= tolerance * abs(x)) or bool(abs(x) < _EXACT * _ROUNDED and apart < _EXACT * _ROUNDED)

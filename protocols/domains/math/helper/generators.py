@@ -64,6 +64,12 @@ _ALIKE: dict[str, Callable[[str], Any]] = {
     "time_intervals": lambda answer: answer.casefold().split(),
     "knights_knaves": lambda answer: sorted(_WORDS.findall(answer.casefold())),
     "kakurasu": lambda answer: len(answer.split()),
+    "word_sorting": lambda answer: len(answer.split()),
+    "letter_jumble": lambda answer: len(answer.split()),
+    "quantum_lock": lambda answer: len(answer.split()),
+    "sokoban": lambda answer: len(answer.split()),
+    "survo": lambda answer: len(answer.split()),
+    "complex_arithmetic": lambda answer: "nan" in answer.casefold(),
 }
 
 
