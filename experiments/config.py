@@ -8,6 +8,7 @@ Does not cover: whether the machine can carry the settings out (`experiments.pre
 
 import copy
 import difflib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -237,7 +238,8 @@ def read(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""
-        why = getattr(error, "problem", None) or "not UTF-8 text"
+        why = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0]
+        why = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(why)[:120]
         raise SettingError(f"config file {path}{where}: {why}; correct the YAML") from None
     if values is None:
         return {}
@@ -268,6 +270,9 @@ def _put(values: dict[str, Any], override: str) -> None:
     here[last] = value
 
 
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # all but tabs and ends of lines
+
+
 def _refuse_control(value: Any, where: str) -> None:
     """Refuse what a backslash in double quotes makes: "\\boxed" is a backspace and oxed, "\\frac" a form feed
     and rac.
@@ -281,7 +286,7 @@ def _refuse_control(value: Any, where: str) -> None:
     elif isinstance(value, list):
         for inner in value:
             _refuse_control(inner, where)
-    elif isinstance(value, str) and any(sign in "\a\b\v\f\x1b" for sign in value):
+    elif isinstance(value, str) and _CONTROL.search(value):
         raise SettingError(
             f"{where}: a control character in {value!r}; a backslash stands for itself in single quotes only"
         )

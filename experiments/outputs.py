@@ -46,6 +46,8 @@ def writing_bytes(path: Path, option: str) -> Iterator[BinaryIO]:
         SettingError: it is a folder, or cannot be written.
     """
     if is_stdout(path):
+        if sys.stdout is None:
+            raise SettingError(f"{option} {path}: there is no standard output; name a file")
         sys.stdout.flush()
         yield sys.stdout.buffer
         sys.stdout.flush()

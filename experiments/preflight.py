@@ -234,12 +234,24 @@ def check_disk(settings: RunSettings, parameters: int, free: int, folder: Path) 
 
 
 def parameters_of(folder: Path) -> int:
-    """How many parameters a Hugging Face folder holds, from the sizes of its weight files."""
+    """How many parameters a Hugging Face folder holds, from the sizes of its weight files.
+
+    Raises:
+        SettingError: its config.json is none.
+    """
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     width = 2
     config = folder / "config.json"
     if config.is_file():
-        declared = json.loads(config.read_text(encoding="utf-8"))
+        try:
+            declared = json.loads(config.read_text(encoding="utf-8"))
+            if not isinstance(declared, dict):
+                raise ValueError("it holds no settings")
+        except (ValueError, OSError) as error:
+            why = " ".join(str(error).split())[:120]
+            raise SettingError(
+                f"model {folder.name}: its config.json cannot be read ({why}); fetch the model again"
+            ) from None
         name = declared.get("dtype") or declared.get("torch_dtype") or "bfloat16"
         width = 4 if "32" in str(name) else 2
     return size // width

@@ -172,6 +172,8 @@ def branches(told: dict[str, Any]) -> str:
     return "\n".join(
         f"{row['started']} {kind}s were started from, {row['groups']:.2f} times each "
         f"({100 * row['revised']:.1f} % of all)"
+        if row["started"]
+        else f"no {kind} was started from"
         for kind, row in told.items()
     )
 

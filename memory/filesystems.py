@@ -19,7 +19,9 @@ from protocols.errors import StoreError
 
 NETWORK = re.compile(
     "9p|afs|beegfs|ceph|cifs|gfs2|glusterfs|gpfs|lustre|ncpfs|nfs[34]?|ocfs2|smb3|smbfs|virtiofs|wekafs"
-    r"|fuse\.(ceph|gcsfuse|glusterfs|juicefs|mountpoint-s3|rclone|s3fs|sshfs)"
+    r"|acfs|davfs2?|orangefs|panfs|prl_fs|pvfs2|vboxsf"
+    r"|fuse\.(blobfuse2?|ceph(-fuse)?|gcsfuse|glusterfs|goofys|juicefs|mfs|mountpoint-s3|rclone|s3fs|seaweedfs|sshfs"
+    r"|vmhgfs-fuse)"
 )
 """Types of mounts whose files other machines see, too; Amazon's EFS and FSx are nfs4 and lustre."""
 

@@ -57,6 +57,8 @@ def load(
         for round, groups in groupby(found, key=lambda one: one.group.round):
             _add(store, round, groups)
         _settle(store, config)
+        if not store.db.execute("SELECT count(*) FROM groups").fetchone()[0]:
+            raise StoreError(f"import {source}: no episode in it that can be stored")
         return {
             table: store.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
             for table in ("tasks", "groups", "attempts")

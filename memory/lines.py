@@ -182,7 +182,10 @@ def _messages(said: Any, role: str, where: str) -> list[Message]:
     if isinstance(said, str):
         return [Message(role=role, content=said)]
     try:
-        return [Message(role=one["role"], content=one["content"] or "") for one in said]
+        made = [Message(role=one["role"], content=one["content"] or "") for one in said]
+        if not all(isinstance(text, str) for one in made for text in (one.role, one.content)):
+            raise TypeError
+        return made
     except (TypeError, KeyError):
         raise StoreError(f"{where}: a prompt is a text, or a list of messages with role, content") from None
 

@@ -4,6 +4,7 @@ There `no` is false, `1:30` is 90, `010` is 8 and `2026-11-30` is a date. Here `
 texts, and `1e-5` is a number.
 """
 
+import json
 import re
 from typing import Any
 
@@ -15,7 +16,17 @@ _REPLACED = {f"{_PREFIX}{name}" for name in ("bool", "int", "float", "timestamp"
 
 
 class _Loader(yaml.SafeLoader):
-    pass
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that is there twice, as YAML 1.2 does; merged ones (`<<`) may be overridden."""
+        seen = set()
+        for name, _ in node.value:
+            if isinstance(name, yaml.ScalarNode) and not name.tag.endswith(":merge"):
+                if name.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {name.value[:40]!r} is there twice", name.start_mark
+                    )
+                seen.add(name.value)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -46,9 +57,11 @@ def load(text: str) -> Any:
     """The plain data that a text stands for.
 
     Raises:
-        yaml.YAMLError: it is no YAML.
+        yaml.YAMLError: it is no YAML, holds itself, or a key twice.
     """
     try:
-        return yaml.load(text, _Loader)  # a safe loader: plain data only
+        found = yaml.load(text, _Loader)  # a safe loader: plain data only
+        json.dumps(found, default=str)  # an anchor within itself has no end
+        return found
     except (ValueError, ArithmeticError, LookupError, AttributeError, TypeError, RecursionError) as error:
         raise yaml.YAMLError(f"no value: {' '.join(str(error).split())[:80]}") from None

@@ -158,3 +158,28 @@ def test_a_runs_own_settings_are_read_under_the_names_they_had() -> None:
 def test_a_preset_names_no_place(name: str) -> None:
     with pytest.raises(SettingError, match="preset"):
         config.resolve({"preset": name})
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("solver: &s {solver: *s}", "no value"),
+        ("rounds: 3\nrounds: 5", "'rounds' is there twice"),
+        ("solver: {group_size: 2}\nrounds: 1\nsolver: {}", "'solver' is there twice"),
+        ("rounds: " + "9" * 5000, "no value"),
+        ("a: \x00", "special characters"),
+        ('preset: "a\\x9b"', "control character"),
+        ('preset: "a\\0"', "control character"),
+    ],
+)
+def test_yaml_that_is_none_is_told_in_its_own_words(tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingError, match=why):
+        config.load(path)
+
+
+@pytest.mark.parametrize("override", ["solver=&s {a: *s}", "zwc.names=&s [*s]"])
+def test_a_value_that_holds_itself_is_refused(override: str) -> None:
+    with pytest.raises(SettingError, match="--set"):
+        config.load("smoke", [override])

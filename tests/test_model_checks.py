@@ -10,6 +10,7 @@ import pytest
 from actors.engines.chat import encode_prompt
 from experiments import config
 from experiments.model_checks import _config, check_adapters, check_tokenizer
+from experiments.preflight import parameters_of
 from memory.artefacts import fetch_model
 from protocols.errors import EngineError, SettingError
 from protocols.records import Message, Prompt
@@ -122,3 +123,10 @@ def test_a_model_that_brings_code_is_refused_and_its_code_not_run(tmp_path: Path
     with pytest.raises(SettingError, match="code of its own"):
         _config(ModelSettings(name="mine"), folder)
     assert not ran.exists()
+
+
+@pytest.mark.parametrize("text", ['{"a":', "", "[1]", "null", "\ufeff{}"])
+def test_a_config_that_is_none_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(SettingError, match=r"its config.json cannot be read"):
+        parameters_of(tmp_path)

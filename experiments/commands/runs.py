@@ -64,6 +64,8 @@ def run(
     if address is not None:  # in front: --set runtime.kind=inline is then refused, not passed over
         overrides = ["runtime.kind=ray", f"runtime.address={json.dumps(address)}", *overrides]
     if resume is not None:
+        if name is not None:
+            raise SettingError("--name: the run that --resume names has its name; leave it out")
         prepared = launch.resume(launch.find(resume, runs), preset, overrides)
     elif preset is not None:
         prepared = launch.prepare(preset, overrides, runs, name)

@@ -11,6 +11,7 @@ Does not cover: what submissions are worth (`grading`), and the competitions tha
 import csv
 import functools
 import io
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,7 +94,9 @@ class Competition:
             columns = read_columns(path.read_text(encoding="utf-8"), [wanted.id, *wanted.targets])
             _require_one_answer(columns)
             ids, truth = aligned(columns, METRICS[wanted.metric].values)
-            METRICS[wanted.metric].compute(*without(truth, truth, wanted.skip))
+            perfect = METRICS[wanted.metric].compute(*without(truth, truth, wanted.skip))
+            if not math.isfinite(perfect):
+                raise ValueError(f"the answers themselves score {perfect}")
         except (Unusable, ValueError, ArithmeticError, OSError, csv.Error) as error:
             raise ArtefactError(
                 f"competition {self.name}: metric {wanted.metric} fails on the answers in {path} "
@@ -151,8 +154,8 @@ def read_columns(text: str, names: list[str], most: int | None = None) -> list[l
         for number, row in enumerate((row for row in rows if row), 1):
             if most is not None and number > most:
                 raise Unusable(f"more than {most} rows")
-            if len(row) <= max(places):
-                raise Unusable(f"row {number} has {len(row)} values")
+            if len(row) != len(header):
+                raise Unusable(f"row {number} has {len(row)} values, the header {len(header)}")
             for column, place in zip(columns, places, strict=True):
                 column.append(row[place])
     except csv.Error as error:
@@ -230,6 +233,10 @@ def _definition(here: Path) -> Definition:
             raise ArtefactError(
                 f"{path}: {name}: only for metrics of numbers, and {made.metric} is one of labels"
             )
+    told = {"worst": made.worst, "best": made.best, "skip": made.skip}
+    for name, number in told.items():
+        if number is not None and not math.isfinite(number):
+            raise ArtefactError(f"{path}: {name}: {number} is no number to compare with; correct it")
     if made.within is not None and not made.within[0] < made.within[1]:
         raise ArtefactError(f"{path}: within: {made.within[0]:g} is not below {made.within[1]:g}; correct it")
     rising = METRICS[made.metric].better == "higher"
