@@ -124,8 +124,9 @@ def test_doctor_names_every_isolation_layer_with_its_state(tmp_path: Path) -> No
     machine = found["machine"]
     assert found["versions"]["torch"] and machine["CPU quota"]
     assert 1 <= machine["cores"] <= machine["cores allowed"] <= machine["cores in all"]
-    assert found["sandbox"]
-    for layer in found["sandbox"]:
+    *layers, programs = found["sandbox"]
+    assert layers and programs["name"] == "programs" and programs["state"] in ("run", "refused")
+    for layer in layers:
         assert layer["state"] in ("on", "off", "missing")
         assert layer["state"] == "on" or layer["reason"]
 

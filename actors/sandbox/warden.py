@@ -375,7 +375,8 @@ class Twins:
         self.sockets = [*socket.socketpair(), *socket.socketpair()]
         own, _, twins, _ = self.sockets
         self.own, self.twins = Link(own.fileno(), _REQUEST), Link(twins.fileno(), _REQUEST)
-        self.parted = self.ended = False
+        self.parted = False
+        self.ended = self.how = b""  # what was said when the first run was to end, and how it ended
 
     def first(self, shaking: Shaking | None) -> Run:
         play = Play(self.twins, self.service, self.job, self.warden.settings, shaking)
@@ -411,17 +412,16 @@ class Twins:
 
     def _end_first(self) -> bytes:
         """End the first run, once; how it ended."""
-        if self.ended:
-            return b""
-        self.ended = True
-        try:
-            self.own.send(pack(b"G"))
-            kind, payload = self.own.recv()
-        except Closed:
-            kind, payload = b"", b""
-        if kind != b"S":
+        if not self.ended:
+            try:
+                self.own.send(pack(b"G"))
+                kind, self.how = self.own.recv()
+            except Closed:
+                kind = b""
+            self.ended = kind or b"lost"
+        if self.ended != b"S":
             raise Ended("runtime_error", "it ended the process that was to run it again")
-        return payload
+        return self.how
 
     def close(self) -> None:
         for end in self.sockets[::2]:
