@@ -24,7 +24,8 @@ from protocols.settings import RunSettings
 #: The CUDA context of a process, and its libraries.
 CONTEXT_BYTES = 500_000_000
 STATE_BYTES = 16
-WIDTH = {"bfloat16": 2, "float32": 4}
+#: Bytes of a number on a GPU; those of before 2020 have no bfloat16 and need more than these estimates say.
+WIDTH = {"auto": 2, "bfloat16": 2, "float32": 4}
 #: Memory of a GPU in GiB by Ray's `accelerator_type`; a name that begins with one of these counts, too.
 GPU_GIB = {
     "A100-40G": 40, "A100-80G": 80, "A100": 80, "A10G": 24, "A10": 24, "B200": 192, "GB200": 192, "H100": 80,

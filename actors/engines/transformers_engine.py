@@ -30,6 +30,7 @@ from actors.engines.plain_decoding import PlainDecoder
 from actors.engines.sampling import generator_of, sample
 from actors.engines.stopping import StopWatch
 from actors.engines.threads import EngineThreads
+from actors.precision import dtype_on, named
 from protocols.cores import usable_cores
 from protocols.engine_settings import EngineSettings
 from protocols.errors import DeadlineError, EngineError
@@ -76,8 +77,9 @@ class TransformersEngine:
         self._threads = EngineThreads(fixed, self._sample_logits)
         self._threads.begin()
         self.model, self.tokenizer = weight_loading.load_model(
-            model_path, self.device, getattr(torch, settings.dtype)
+            model_path, self.device, dtype_on(self.device, settings.dtype)
         )
+        self.why += f"; in {named(self.model.dtype)}"
         self._ends = _end_ids(self.model, self.tokenizer)
         self._watch = StopWatch(self.tokenizer)
         self._decoder: type[SharedPrefixDecoder] | type[PlainDecoder] = self._choose_decoder()

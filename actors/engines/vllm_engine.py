@@ -278,14 +278,17 @@ def keep_to_quota(environ: MutableMapping[str, str], found: Cores) -> None:
 
 def arguments(model_path: Path, settings: EngineSettings, context: int, lora_rank: int = 0) -> dict[str, Any]:
     """Settings as vLLM names them."""
+    import torch
     from vllm.platforms import current_platform
+
+    from actors.precision import dtype_on, named
 
     on_cpu = current_platform.is_cpu()
     wanted = settings.vllm
     cache_mb = wanted.kv_cache_mb or (CPU_CACHE_MB if on_cpu else 0)
     arguments = {
         "model": str(model_path),
-        "dtype": settings.dtype,
+        "dtype": named(dtype_on(torch.device("cpu" if on_cpu else "cuda"), settings.dtype)),
         "max_num_seqs": settings.batch_size,
         "tensor_parallel_size": wanted.tensor_parallel,
         "gpu_memory_utilization": wanted.memory_share,

@@ -30,6 +30,7 @@ from actors.learning.policy import Policy, read_model
 from actors.learning.ranks import Ranks
 from actors.learning.schedule import learning_rates
 from actors.learning.sharding import ShardedAdamW, shard, whole
+from actors.precision import dtype_on
 from memory import checkpoints
 from protocols.cores import usable_cores
 from protocols.errors import TaskspaceError
@@ -85,7 +86,7 @@ class Trainee:
         if self.ranks.first:
             checkpoints.sweep(self.run_dir)
         self.device = device_of(settings.device, self.ranks.rank)
-        self.dtype = getattr(torch, settings.dtype)
+        self.dtype = dtype_on(self.device, settings.dtype)
         self.threads = settings.threads or max(1, usable_cores() // self.ranks.size)
         torch.set_num_threads(self.threads)
         heap.keep_freed_memory()

@@ -88,11 +88,14 @@ class _Generate:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
+        from actors.precision import dtype_on
+
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
         self._model = AutoModelForCausalLM.from_pretrained(
-            path, dtype=getattr(torch, settings.dtype), trust_remote_code=False
+            path, dtype=dtype_on(device, settings.dtype), trust_remote_code=False
         ).eval()
-        self._model.to("cuda" if torch.cuda.is_available() else "cpu")
+        self._model.to(device)
 
     def __call__(self, requests: list[Request]) -> float:
         """Tokens per second."""

@@ -141,6 +141,8 @@ def _trl(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     from transformers import TrainerCallback
     from trl import GRPOConfig, GRPOTrainer
 
+    from actors.precision import dtype_on
+
     torch.set_num_threads(usable_cores())
     count = task["prompts"] * task["group"]
     rows = [
@@ -170,7 +172,7 @@ def _trl(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         lr_scheduler_type="constant",
         warmup_steps=0,
         gradient_checkpointing=False,
-        bf16=True,
+        bf16=dtype_on(torch.device(task["device"]), "auto") is torch.bfloat16,
         use_cpu=task["device"] == "cpu",
         model_init_kwargs={"dtype": "float32"},
         report_to="none",

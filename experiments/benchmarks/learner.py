@@ -3,8 +3,8 @@
 Each contender runs in a process of its own, one after the other, so that peak memory is its own. Both train
 all parameters in the same order of batches; both are timed from the end of their first step to the end of
 their last; tokens are all tokens of all sequences, prompt and response, padding excluded. TRL gets its
-faster setting (no gradient checkpointing) and bfloat16 autocast on float32 weights. Beside it stands what
-share of a step matrix products take (`products`).
+faster setting (no gradient checkpointing) and, where the processor has bfloat16, autocast to it on float32
+weights. Beside it stands what share of a step matrix products take (`products`).
 """
 
 import json
@@ -165,6 +165,8 @@ def _trl(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
+    from actors.precision import dtype_on
+
     settings = LearnerSettings(**task["settings"])
     model = Path(task["model"])
     # The learner's batches in their order: one pass over these rows is all of its epochs.
@@ -200,7 +202,7 @@ def _trl(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.grad_clip,
         gradient_checkpointing=False,
-        bf16=True,
+        bf16=dtype_on(torch.device("cpu"), settings.dtype) is torch.bfloat16,
         use_cpu=True,
         model_init_kwargs={"dtype": "float32"},
         logging_steps=1,

@@ -27,13 +27,12 @@ def run(model: Path, batch_size: int) -> dict[str, Any]:
 
     Returns:
         seconds a step; the shares of matrix products and of attention's; GFLOPS of the first, and of large
-        bfloat16 products on all cores (`peak_gflops`).
+        products of the learner's format on all cores (`peak_gflops`).
     """
     return apart(__name__, str(batch_size), {"model": str(model)})
 
 
 def _measure(model: Path, batch_size: int, folder: Path) -> dict[str, Any]:
-    import torch
     from torch._C._profiler import _ExperimentalConfig
     from torch.profiler import ProfilerActivity, profile
 
@@ -74,14 +73,16 @@ def _measure(model: Path, batch_size: int, folder: Path) -> dict[str, Any]:
         "share": round(linear / (cores * seconds), 3),
         "attention_share": round(of(_ATTENTION)[0] / (cores * seconds), 3),
         "gflops": round(operations / (linear / cores) / 1e9, 0),
-        "peak_gflops": round(_peak(torch), 0),
+        "peak_gflops": round(_peak(learner.dtype), 0),
         "lanes": cores,
     }
 
 
-def _peak(torch: Any) -> float:
-    """GFLOPS of a large bfloat16 product, the best of several, on all threads."""
-    matrix = torch.randn(_LARGE, _LARGE).bfloat16()
+def _peak(dtype: Any) -> float:
+    """GFLOPS of a large product of the learner's format, the best of several, on all threads."""
+    import torch
+
+    matrix = torch.randn(_LARGE, _LARGE, dtype=dtype)
     best = float("inf")
     for _ in range(6):
         began = time.perf_counter()

@@ -74,7 +74,7 @@ def test_the_growth_is_played_and_no_mark_moves(visitor: Visitor) -> None:
             seen.append(found)
         return "upto=" not in visitor.driver.current_url
 
-    wait_for("the newest round", over)
+    wait_for("the newest round", over, 150)
     wait_for("the button to play again", lambda: over() and "Play the growth" in visitor.words())
     assert len(seen) >= 3 and len(seen[-1]) > 2 * len(seen[0])
     for before, after in pairwise(seen):
