@@ -156,7 +156,7 @@ class Judge:
             why = made.get("why", "its version of reasoning-gym makes another problem of the same seed")
             raise HelperLost(f"generator {asked['name']} cannot score this problem: {why}")
         try:
-            for form in dict.fromkeys((answer, answer.strip(), reading.bare(answer))):
+            for form in dict.fromkeys(_forms(answer)):
                 told = self._helper.ask(self._deadline_s, do="score", source=asked, answer=form)
                 best = max(best, told.get("score", 0.0))
             category = "right" if best == 1.0 else "wrong"
@@ -167,6 +167,13 @@ class Judge:
 
     def close(self) -> None:
         self._helper.close()
+
+
+def _forms(answer: str) -> list[str]:
+    """How a scorer may want it: as it was written, in plain notation, and with the signs of programs."""
+    bare = reading.bare(answer)
+    signs = re.sub(r"\\(?:times|cdot)(?![a-z])", "×", bare).replace("^", "**")
+    return [answer, answer.strip(), bare, answer.strip(" .$"), signs, signs.replace("×", "*")]
 
 
 def perturbed(truth: str) -> list[str]:

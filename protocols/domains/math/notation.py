@@ -56,6 +56,8 @@ _SAME = (  # other ways to write the same
     (re.compile(r"(?<=[\w)])\*\*(?=[\w({-])"), "^"),
     (re.compile(r"\\(?:bar|dot)\s*(?=\{?\d)"), r"\\overline"),
     (re.compile(r"^([-+]?\d*\.\d*)\((\d+)\)$"), r"\1\\overline{\2}"),
+    (re.compile(r"\\mathbb\s*([A-Z])"), r"\\mathbb{\1}"),
+    (re.compile(r"\\(?:[dtc]|nice|s)frac(?![a-z])"), r"\\frac"),
 )
 _GOES_ON = re.compile(
     r"(?P<before>[-+]?\d{0,20}\.\d{0,12}?)(?P<period>\d{1,6}?)(?P=period){2,}(?:\.\.\.|…|\\l?dots)"
@@ -72,8 +74,9 @@ _WRAPPED = (
     ),
 )
 _SPACING = re.compile(
-    r"(?<!\\)\\(?:[!,;:> ]|quad\b|qquad\b|displaystyle\b|left\b\.?|right\b\.?|big[lr]?\b)|~"
+    r"(?<!\\)\\(?:[!,;:> ]|quad\b|qquad\b|displaystyle\b|left\b\.?|right\b\.?|[bB]igg?[lrm]?(?![a-z]))|~"
 )
+_EDGES = re.compile(r"^[\s$]+|(?<!\\)[\s$]+$")
 _UPRIGHT = re.compile(r"(?<![\d}\s])\\(?:mathrm|mathbf|text|operatorname)\s*\{([A-Za-z0-9])\}")
 _DEGREE = r"(?:\^\s*\{?\s*\\circ\s*\}?|°|\\degree\b)"
 _DEGREES = re.compile(_DEGREE)
@@ -81,6 +84,21 @@ _OF_DEGREES = re.compile(rf"\(?(?<!\d)(\d{{1,9}}(?:\.\d{{1,9}})?)\s*{_DEGREE}\)?
 _MINUTES = re.compile(
     rf"(\d{{1,9}})\s*{_DEGREE}\s*(\d{{1,2}})\s*(?:'|\^\{{?\\prime\}}?)\s*(?:(\d{{1,2}})\s*'')?"
 )
+_OVER_BARE = re.compile(r"\\frac\s*((?:[A-Za-z0-9]|\\(?:pi|alpha|beta|gamma|theta)(?![a-z])))")
+_UNDER = re.compile(
+    r"(\\frac\s*\{(?:[^{}]|\{[^{}]*\})*\})\s*([A-Za-z0-9]|\\(?:pi|alpha|beta|gamma|theta)(?![a-z]))"
+)
+_LETTERS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+_PLAIN_NAMES = re.compile(
+    r"(?:arc|a)?(?:sin|cos|tan|cot|sec|csc)h?|ln|log|exp|sqrt|pi|inf|infinity|oo|alpha|beta|gamma|theta", re.I
+)
+_PLAIN = re.compile(rf"(?<![\\A-Za-z])({_PLAIN_NAMES.pattern})(?![A-Za-z])", re.I)
+_PLAIN_OF = re.compile(r"(?<![\\A-Za-z])(sqrt|exp)\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)", re.I)
+_PLAIN_ROOT = re.compile(r"(?<![\\A-Za-z])sqrt\s*(\d+|[a-z])(?![A-Za-z])", re.I)
+_OF = {"sqrt": "\\sqrt", "exp": "e^"}
+_LATEX = {"inf": "infty", "infinity": "infty", "oo": "infty"} | {
+    f"a{name}": f"arc{name}" for name in ("sin", "cos", "tan", "cot", "sec", "csc")
+}
 _THOUSANDS = re.compile(r"(?<=\d)(?:\{,\}|\\[,!: ]|[\u2009\u202f\u00a0]|\\thinspace\b|,\\!)+(?=\d{3})")
 _END = re.compile(r"(?<![.])[.,;]$")
 
@@ -116,20 +134,20 @@ def plain(text: str) -> str:
     text = _SUPERSCRIPTS.sub(lambda found: f"^{{{unicodedata.normalize('NFKC', found[0])}}}", text)
     text = _SUBSCRIPTS.sub(lambda found: f"_{{{unicodedata.normalize('NFKC', found[0])}}}", text)
     text = _THOUSANDS.sub("", text.translate(_SIGNS))
-    text = unicodedata.normalize("NFKC", text).translate(_SIGNS).replace("\\$", "$").strip()
+    text = unicodedata.normalize("NFKC", text).translate(_SIGNS).strip()
     for _ in range(4):  # wrappings within wrappings
         before = text
         for wrapping in _WRAPPED:
             found = wrapping.fullmatch(text)
             text = found[1].strip() if found else text
-        text = text.strip("$ \n\t")
+        text = _EDGES.sub("", text)
         if text == before:
             break
     text = _UPRIGHT.sub(r"\1", text)
     text = _SPACING.sub(lambda found: found[0][:0] if found[0][1:2] == "!" else " ", text)
     for other, same in _SAME:
         text = other.sub(same, text)
-    text = _degrees(text).replace("\\%", "%").replace("{,}", ",")
+    text = _degrees(_functions(_fractions(text))).replace("\\%", "%").replace("\\$", "$").replace("{,}", ",")
     if found := _GOES_ON.fullmatch(text):
         text = f"{found['before']}\\overline{{{found['period']}}}"
     return _END.sub("", text.strip().rstrip("\\")).strip()
@@ -137,6 +155,24 @@ def plain(text: str) -> str:
 
 def _root(found: re.Match[str]) -> str:
     return f"\\sqrt{'[3]' if found[1] == '∛' else ''}{{{found[2] or found[3] or found[4]}}}"
+
+
+def _fractions(text: str) -> str:
+    """With braces around what \\frac takes without: \\frac ab, \\frac\\pi2. Numbers have theirs already."""
+    return _UNDER.sub(r"\1{\2}", _OVER_BARE.sub(r"\\frac{\1}", text))
+
+
+def _functions(text: str) -> str:
+    """With the names of functions and constants as LaTeX has them, where there are no other words: exp(-x)."""
+    words = _LETTERS.findall(text)
+    if not words or not all(_PLAIN_NAMES.fullmatch(word) for word in words):
+        return text
+    for _ in range(text.count("(")):
+        before, text = text, _PLAIN_OF.sub(lambda found: f"{_OF[found[1].casefold()]}{{{found[2]}}}", text)
+        if text == before:
+            break
+    text = _PLAIN_ROOT.sub(r"\\sqrt{\1}", text)
+    return _PLAIN.sub(lambda found: f"\\{_LATEX.get(found[1].casefold(), found[1].casefold())} ", text)
 
 
 def _degrees(text: str) -> str:

@@ -11,6 +11,7 @@ r"""What an answer is: a number (with a unit), a text, several values, or a form
 import re
 from dataclasses import dataclass
 
+from protocols.domains.math import units
 from protocols.domains.math.notation import Number, number, plain
 
 LONGEST = 2000  # characters of what is read as mathematics; what is longer is compared as text
@@ -65,14 +66,16 @@ _DOTS = re.compile(r"\\(?:l|c)?dots|…")
 _TEXT = re.compile(r"\\(?:text(?:bf|it|rm|normal)?|mathrm|mbox|operatorname\*?)\s*\{([^{}]*)\}")
 _NAMES = re.compile(
     r"(?:arc|a)?(?:sin|cos|tan|cot|sec|csc)h?[a-z]?|ln[a-z]?|log[a-z]?|exp|sqrt|pi|inf(?:ty|inity)?|oo|mod|gcd|lcm"
-    r"|min|max|frac|cdot|times|alpha|beta|gamma|theta|and|or|[xyz]{2,3}"
+    r"|min|max|frac|cdot|times|alpha|beta|gamma|theta|and|or|[abc]{3}|[xyz]{2,3}"
     # Two letters that are no word are a product.
     r"|(?!am|an|as|at|be|by|do|go|he|hi|if|in|is|it|me|my|no|of|oh|ok|on|so|to|up|us|we)[a-z]{2}",
     re.I,
 )
 _WORD = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{2,}|[^\x00-\u024f\u0370-\u03ff\u2000-\u2bff]")
 _MATHEMATICS = re.compile(r"\\(?!text|mathrm|mbox)[A-Za-z]+|[=^_+*<>|{}]|\d\s*/\s*\d|[a-z]\d|\d[a-z]")
-_SEQUENCE = re.compile(r"[-+.\d]+(?:\s+[-+.\d]+)+(?:\s*/\s*[\d.]+)?")  # 4 10/3 is no number either
+_SEQUENCE = re.compile(r"[-+]?[.\d]+(?:\s+[-+]?[.\d]+)+(?:\s*/\s*[\d.]+)?")  # 4 10/3 is no number either
+_ROMAN = re.compile(r"(?=[IVXLCDM]{2})M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_REALS = re.compile(r"\\mathbb\s*\{R\}|(?:the\s+)?(?:set\s+of\s+)?(?:all\s+)?reals?(?:\s+numbers?)?", re.I)
 _CLOCK = re.compile(r"(\d{1,2}:\d\d(?::\d\d)?)\s*(?:([ap])\.?\s*m\.?)?", re.I)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}/\d{1,2}/\d{4}")
 # What computer algebra reads past: bounds, figures, and what follows or comes before a number.
@@ -93,8 +96,8 @@ _ONE = rf"(?:{_SYMBOL}|(?<=\s)[mslghLNJWVAKCF])(?![A-Za-z])"
 _PER = rf"\s*/\s*(?:{_SYMBOL}|[msLhgAVKN])(?![A-Za-z])"
 _RAISED = r"(?:\s*\^\s*\{?-?\d\}?)?"
 _UNIT = re.compile(
-    rf"\s*(%|\\?percent|{_ONE}{_RAISED}(?:{_PER}{_RAISED})*"
-    rf"|(?:(?<=\s)|(?<=\d)(?=[A-Za-z]{{4}}))[A-Za-z]{{2,}}\.?(?:\s*/\s*[A-Za-z]+|\s[A-Za-z]+)*{_RAISED})$"
+    rf"\s*(%|\\?percent|[$€£]|{_ONE}{_RAISED}(?:{_PER}{_RAISED})*"
+    rf"|(?:(?<=\s)|(?<=\d)(?=[A-Za-z]{{4}}))[A-Za-z]{{2,}}\.?(?:\s*/\s*[A-Za-z]+|\s[A-Za-z]+|\s[$€£])*{_RAISED})$"
 )
 _FORMULA_UNIT = re.compile(
     rf"\s*(?:\\(?:text|mathrm|mbox)\s*\{{\s*([A-Za-z]+(?:/[A-Za-z]+)?)\s*\}}({_RAISED})|(?<=\s)({_ONE}{_RAISED}))$"
@@ -114,7 +117,10 @@ _SAYS_MORE = re.compile(
     r"|ln|incorrect|false|quadrillion|crore|lakh|\w*teenths?|twelfths?|elevenths?|billionths?)(?![A-Za-z])",
     re.I,
 )
-_CURRENCY = re.compile(r"([-+]?)\s*[$€£]\s*")
+_CURRENCY = re.compile(r"([-+]?)\s*([$€£])\s*")
+_GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!,?\d)")
+_SPACED = re.compile(r",\s|;")
+_CALLED = re.compile(r"[A-Za-z]\w*'*\s*[(\[].*[)\]]|\|.*\|")  # f(f(2)), P(X=2), |z|
 NAME = re.compile(
     r"\|[A-Z]{2}\||\\text\s*\{[^{}]*\}|[A-Za-z]\s*\(\s*-?\d+\s*\)|\(\s*[A-Za-z](?:\s*,\s*[A-Za-z])*\s*\)"
     r"|[A-Za-z](?:\s*[-+]\s*[A-Za-z])+|(?:m\s*)?(?:\\?(?:angle|triangle)\s*)?\\?[A-Za-z]+(?:_\{?\w+\}?)?'*\s*(?:\([A-Za-z](?:\s*,\s*[A-Za-z])*\))?"
@@ -147,7 +153,7 @@ def shown(value: Value) -> str:
 
 
 def read_plain(text: str, depth: int = 0) -> Value:
-    text = text.strip()
+    text = text.strip(" \t\n$") if text.count("$") != 1 else text.strip()
     while text.startswith("(") and text.endswith(")") and _closes_last(text) and len(_split(text[1:-1])) == 1:
         if _LETTER.fullmatch(text):
             break
@@ -159,39 +165,45 @@ def read_plain(text: str, depth: int = 0) -> Value:
     if numeral := _NUMERAL.fullmatch(text):
         return Words(f"{numeral[1].upper().lstrip('0')}_{numeral[2]}")
     if clock := _CLOCK.fullmatch(" ".join(_TEXT.sub(r" \1 ", text).split())):
-        return Words(f"{clock[1]} {clock[2]}m".lower() if clock[2] else clock[1])
-    if _DATE.fullmatch(text) or _STRANGE.fullmatch(text) or _LETTER.fullmatch(text) or _is_words(text):
+        hour = clock[1].removeprefix("0")
+        return Words(f"{hour} {clock[2]}m".lower() if clock[2] else hour)
+    if _REALS.fullmatch(text):
+        return read_plain("(-\\infty, \\infty)", depth + 1)
+    if _DATE.fullmatch(text) or _STRANGE.fullmatch(text) or _LETTER.fullmatch(text) or _ROMAN.fullmatch(text):
+        return Words(as_words(text))
+    if _is_words(text):
         return Words(as_words(text))
     if (ratio := RATIO.fullmatch(text)) and (found := number(f"{ratio[1]}/{ratio[2]}")):
         return Quantity(text, found, "")
     if _RATIOS.fullmatch(text):
         return Words(re.sub(r"\s+", "", _DOTS.sub("...", text)))
     sides = sides_of(text)
-    if len(sides) == 2 and NAME.fullmatch(sides[0]):
+    if len(sides) == 2 and (NAME.fullmatch(sides[0]) or _CALLED.fullmatch(sides[0])):
         return Formula(text, "".join(sides[0].split()), read_plain(sides[1], depth + 1))
     within = re.fullmatch(r"([A-Za-z])\s*\\in\b(.+)", text)
     if within:
         return read_plain(within[2], depth + 1)
     items = _items(text, depth) if depth < _DEEPEST else None
     if items is None and (unit := _FORMULA_UNIT.search(text)):
-        named = re.sub(r"[\s{}]", "", f"{unit[1] or ''}{unit[2] or ''}{unit[3] or ''}")
+        named = re.sub(r"[\s{}]", "", units.short(f"{unit[1] or ''}{unit[2] or ''}{unit[3] or ''}"))
         return (
             Formula(text[: unit.start()].strip(), unit=named)
             if text[: unit.start()].strip()
             else Formula(text)
         )
-    return items or Formula(text)
+    return items or Formula(text.replace("$", "").strip())
 
 
 def _quantity(text: str) -> Quantity | None:
     if len(text) > _LONGEST_QUANTITY:
         return None
     bare = _TEXT.sub(lambda found: f" {found[1].strip()} ", text).strip() if "\\" in text else text
-    bare = _CURRENCY.sub(r"\1", bare, count=1) if bare[:1] in "$€£+-" else bare
+    money = _CURRENCY.match(bare)
+    bare = units.short(bare if money is None else money[1] + bare[money.end() :])
     unit = _UNIT.search(bare)
     if unit is None:
         found = number(bare)
-        return Quantity(text, found, "") if found and bare != text else None
+        return Quantity(text, found, money[2] if money else "") if found and bare != text else None
     if _SAYS_MORE.search(unit[1]):
         return None
     found = number(bare[: unit.start()].strip())
@@ -204,6 +216,7 @@ def _quantity(text: str) -> Quantity | None:
         name = name.casefold().removesuffix("s")
         if _NAMES.fullmatch(name):
             return None
+    name = name or (money[2] if money else "")
     return Quantity(text, found, "%" if name == "percent" else name) if found else None
 
 
@@ -223,10 +236,10 @@ def as_words(text: str) -> str:
 
 
 def sides_of(text: str) -> list[str]:
-    """Of an equation or a chain of them; [] without an equals sign outside braces."""
+    """Of an equation or a chain of them; [] without an equals sign outside braces and brackets."""
     parts = [""]
     for part in _EQUALS.split(text):
-        if parts[-1].count("{") > parts[-1].count("}"):  # as in \\sum_{k=1}
+        if any(parts[-1].count(a) > parts[-1].count(b) for a, b in ("{}", "()")):  # \\sum_{k=1}, P(X=1)
             parts[-1] += f"={part}"
         else:
             parts.append(part)
@@ -240,16 +253,23 @@ def _items(text: str, depth: int) -> Items | None:
         brackets, inner = text[0] + text[-1], text[1:-1]
     elif text.startswith("\\{") and text.endswith("\\}"):
         brackets, inner = "{}", text[2:-2]
-    if text.count("\\pm") == 1 and not brackets:
-        parts = [text.replace("\\pm", sign) for sign in "+-"]
-    else:
-        parts = _split(_AND.sub(",", inner))
+    inner = _AND.sub(", ", inner)
+    if _SPACED.search(inner):  # 1,000, 2,000
+        inner = _GROUPED.sub(lambda found: found[0].replace(",", ""), inner)
+    parts = _split(inner)
+    if brackets in ("", "{}"):
+        parts = [both for part in parts for both in _both(part)]
     if len(parts) < 2 and brackets not in ("[]", "{}"):
         return None
     if not 0 < len(parts) <= _MOST_ITEMS or not all(part.strip() for part in parts):
         return None
     items = tuple(_ELLIPSIS if _is_dots(part) else read_plain(part, depth + 1) for part in parts)
     return Items(text, brackets, items)
+
+
+def _both(text: str) -> list[str]:
+    """What a \\pm stands for."""
+    return [text.replace("\\pm", sign) for sign in "+-"] if text.count("\\pm") == 1 else [text]
 
 
 def _is_dots(text: str) -> bool:

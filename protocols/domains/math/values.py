@@ -18,6 +18,7 @@ from protocols.domains.math.reading import (
     read_plain,
     sides_of,
 )
+from protocols.domains.math.units import HUNDREDTHS
 
 TOLERANCE = Fraction(1, 10**6)
 _DIGITS = 50  # of a rounded number, for computer algebra
@@ -43,6 +44,11 @@ def equal(truth: Value, answer: Value, ask: Ask) -> bool:
         meant = _as_number(answer.text) if isinstance(truth, Quantity) else None
         return meant is not None and equal(truth, meant, ask)
     if isinstance(truth, Items | Formula) and isinstance(answer, Items | Formula):
+        named = _by_name(truth), _by_name(answer)
+        if named[0] and named[1]:
+            return named[0].keys() == named[1].keys() and all(
+                equal(value, named[1][name], ask) for name, value in named[0].items()
+            )
         true, said = _interval(truth), _interval(answer)
         if isinstance(truth, Items) and isinstance(answer, Formula) and said is not None:
             true = true or truth  # (0, 1) may be a point
@@ -98,6 +104,19 @@ def _as_number(text: str) -> Quantity | None:
         return None
     found = number(text)
     return None if found is None else Quantity(text, found, "")
+
+
+def _by_name(value: Value) -> dict[str, Value]:
+    """What several names stand for, in (x, y) = (2, 3) and in x = 2, y = 3; {} without several."""
+    if isinstance(value, Formula) and value.name.startswith("(") and isinstance(value.value, Items):
+        names = value.name.strip("()").split(",")
+        return (
+            dict(zip(names, value.value.items, strict=True)) if len(names) == len(value.value.items) else {}
+        )
+    if not isinstance(value, Items):
+        return {}
+    named = {v.name: v.value for v in value.items if isinstance(v, Formula) and v.name and v.value}
+    return named if len(named) == len(value.items) > 1 else {}
 
 
 def _interval(value: Value) -> Items | None:
@@ -167,9 +186,9 @@ def _same_quantity(truth: Quantity, answer: Quantity) -> bool:
         # 50 % answers 50 where a percentage was asked for; 0.5 % is no 0.5.
         if close(true, said, rounded) and (abs(true) >= 1 or not percent[1] or percent[0]):
             return True
-        true, said = (v / 100 if p else v for v, p in zip((true, said), percent, strict=True))
-        return any(percent) and close(true, said, rounded)
-    return False
+    if HUNDREDTHS.get(truth.unit) == answer.unit:
+        return close(true / 100, said, rounded)
+    return HUNDREDTHS.get(answer.unit) == truth.unit and close(true, said / 100, rounded)
 
 
 def _written(value: Value) -> str:
