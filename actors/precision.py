@@ -1,7 +1,7 @@
 """The number format a model computes in: bfloat16 where the device has arithmetic for it, else float32.
 
-A processor without it (no AVX-512, as in most laptops) multiplies bfloat16 matrices in torch's own loops, many
-times more slowly than float32 ones.
+A processor without it (no AVX-512, as in most laptops) multiplies bfloat16 matrices in torch's own loops,
+many times more slowly than float32 ones.
 """
 
 import torch
