@@ -89,6 +89,9 @@ def settings_of_all(
         os.environ["TASKSPACE_DEBUG"] = "1"
 
 
+_LONGEST_WORD = 300
+
+
 def main() -> None:
     """Entry point of the `taskspace` command."""
     terminal.set_up()
@@ -104,9 +107,14 @@ def main() -> None:
     except (TaskspaceError, OSError) as error:  # OSError: a disk that is full, a folder not ours to write
         if os.environ.get("TASKSPACE_DEBUG", "") not in ("", "0"):
             raise
-        line = " ".join(str(error).split())
+        line = " ".join(map(_shortened, str(error).split()))
         print(f"taskspace: {line}", file=sys.stderr)
         sys.exit(2)
+
+
+def _shortened(word: str) -> str:
+    """A name of thousands of characters, as it may come from a variable that holds a file, by its ends."""
+    return word if len(word) <= _LONGEST_WORD else f"{word[:120]}…{word[-60:]}"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 from actors.measuring import Scored, summarise
 from experiments import config, engine_checks, isolation_checks, lengths, metrics, preflight
 from experiments.conditions import Condition
-from experiments.model_checks import check_tokenizer
+from experiments.model_checks import check_tokenizer, check_weights
 from experiments.progress import counting
 from experiments.roles import players
 from protocols.errors import ArtefactError, SettingError
@@ -117,7 +117,9 @@ def subject(
     """
     settings, weights_dir, version = _subject(model, version, base, overrides, runs_dir, quiet)
     check_tokenizer(settings.model, weights_dir)
-    if settings.engine.fixed_weights:
+    if not settings.engine.fixed_weights:
+        check_weights(settings.model, weights_dir)
+    else:
         engine_checks.require_initial(settings, version)
         print(engine_checks.reached(settings, weights_dir), file=sys.stderr)
     return settings, weights_dir, version

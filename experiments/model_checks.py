@@ -1,12 +1,14 @@
-"""What can be known of a model before it is loaded: that its tokenizer, its chat template and the adapters
-that are asked for can work with it.
+"""What can be known of a model before it is loaded: that its weights are those its config asks for, and that
+its tokenizer, its chat template and the adapters that are wanted can work with it.
 
-Not here: whether it fits the machine (`preflight`), and whether its weights are whole (`memory.artefacts`).
+Not here: whether it fits the machine (`preflight`), and whether files of the cache are as they were fetched
+(`memory.artefacts`).
 """
 
 from pathlib import Path
 from typing import Any
 
+from memory import adapters
 from memory.artefacts import KEPT
 from protocols.errors import EngineError, SettingError
 from protocols.records import Message, Prompt
@@ -15,7 +17,7 @@ from protocols.settings import ModelSettings, RunSettings
 _CHAT = (
     Message(role="system", content="Be brief."),
     Message(role="user", content="1 + 1 = ?"),
-    Message(role="assistant", content="2"),
+    Message(role="assistant", content="It is two."),
     Message(role="user", content="2 + 2 = ?"),
 )
 
@@ -31,8 +33,9 @@ def check_tokenizer(settings: ModelSettings, folder: Path) -> None:
         return
     from transformers import AutoTokenizer
 
-    from actors.engines.chat import encode_prompt
+    from actors.engines.chat import encode_prompt, left_out
 
+    rows = _config(settings, folder).get_text_config().vocab_size  # first: a tokenizer reads config.json, too
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # whatever a library makes of a damaged file
@@ -41,15 +44,79 @@ def check_tokenizer(settings: ModelSettings, folder: Path) -> None:
         ) from None
     try:
         encode_prompt(tokenizer, Prompt(messages=_CHAT))
+        lost = left_out(tokenizer, _CHAT)
     except EngineError as error:
         raise SettingError(f"model.name {settings.name}: {error}") from None
-    rows = _config(settings, folder).get_text_config().vocab_size
+    if lost:
+        raise SettingError(
+            f"model.name {settings.name}: its chat template leaves out what a message of role {lost[0].role} "
+            "says; correct it, or remove it: then prompts are the messages' texts"
+        )
     largest = max(tokenizer.get_vocab().values(), default=-1)
     if largest >= rows:
         raise SettingError(
             f"model.name {settings.name}: its tokenizer has ids up to {largest}, its embeddings {rows} rows; "
             "take the tokenizer that belongs to the model, or resize its embeddings"
         )
+
+
+def check_weights(settings: ModelSettings, folder: Path) -> None:
+    """Nothing, for built-in models and adapters.
+
+    Raises:
+        SettingError: the weights cannot be read, or are not those of the model that the config describes:
+            what is missing would be random.
+    """
+    if settings.name in KEPT or (folder / adapters.CONFIG).is_file():
+        return
+    pointer = next((path for path in sorted(folder.glob("*.safetensors")) if _is_pointer(path)), None)
+    if pointer is not None:
+        raise SettingError(
+            f"model.name {settings.name}: {pointer.name} is a Git LFS pointer, and no weights; run git lfs "
+            "pull in its folder"
+        )
+    config = _config(settings, folder)
+    try:
+        _, found = _on_no_device(folder, config)
+    except Exception as error:  # whatever libraries make of damaged files
+        raise SettingError(
+            f"model.name {settings.name}: its weights cannot be read ({_line(error)}); fetch the model again"
+        ) from None
+    missing, other = sorted(found["missing_keys"]), sorted(found["mismatched_keys"])
+    if missing:
+        raise SettingError(
+            f"model.name {settings.name}: its files hold no weights for {len(missing)} of its parameters "
+            f"(e.g. {missing[0]}), as config.json describes the model; fetch the model again, or correct "
+            "config.json"
+        )
+    if other:
+        name, held, wanted = other[0]
+        raise SettingError(
+            f"model.name {settings.name}: {len(other)} of its weights have another shape than config.json "
+            f"says (e.g. {name}: {list(held)} instead of {list(wanted)}); fetch the model again, or correct "
+            "config.json"
+        )
+
+
+def _is_pointer(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(24).startswith(b"version https://git-lfs")
+
+
+def _on_no_device(folder: Path, config: Any) -> tuple[Any, dict[str, Any]]:
+    """The model without its values, and what was found of it in the folder."""
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    from actors.learning.policy import quiet
+
+    logging.set_verbosity_error()  # its report is a table
+    with quiet():
+        found: tuple[Any, dict[str, Any]] = AutoModelForCausalLM.from_pretrained(
+            folder, config=config, device_map="meta", output_loading_info=True, ignore_mismatched_sizes=True,
+            trust_remote_code=False,
+        )  # fmt: skip
+    return found
 
 
 def check_adapters(settings: RunSettings, folder: Path) -> None:

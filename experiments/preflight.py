@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import accelerators, cluster, engine_checks, isolation_checks, memory_use
-from experiments.model_checks import check_adapters, check_tokenizer
+from experiments.model_checks import check_adapters, check_tokenizer, check_weights
 from experiments.progress import downloading
 from memory import filesystems
 from protocols.cores import Cores
@@ -133,6 +133,7 @@ def check(settings: RunSettings, runs_dir: Path, model_path: Path, resumed: bool
     check_machines(settings, parameters, model_path)
     isolation_checks.check(settings, domain)
     check_tokenizer(settings.model, model_path)
+    check_weights(settings.model, model_path)
     check_adapters(settings, model_path)
     engine_checks.check(settings, model_path)
     there = nearest_existing(runs_dir)

@@ -1,15 +1,18 @@
 """Model folders that cannot work are found before the start, in one line; those that nearly can, work."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from actors.engines.chat import encode_prompt
 from experiments import config
-from experiments.model_checks import _config, check_adapters, check_tokenizer
+from experiments.model_checks import _config, check_adapters, check_tokenizer, check_weights
 from experiments.preflight import parameters_of
 from memory.artefacts import fetch_model
 from protocols.errors import EngineError, SettingError
@@ -75,6 +78,92 @@ def test_a_broken_template_is_one_line(tmp_path: Path, template: str) -> None:
         encode_prompt(tokenizer(made), ASKED)
 
 
+@pytest.mark.parametrize(
+    ("template", "role"),
+    [
+        ("{% for m in messages %}[{{ m['role'] }}]\n{% endfor %}[assistant] ", "system|user"),
+        ("[user] {{ messages[0]['content'] }}\n[assistant] ", "user"),
+        ("[user] {{ messages[-1]['content'] }}\n[assistant] ", "system|user"),
+        ("{% for m in messages if m['role'] != 'assistant' %}{{ m['content'] }}\n{% endfor %}", "assistant"),
+        ("{% for m in messages %}{{ m['content'][:6] }}\n{% endfor %}[assistant] ", "system|user"),
+    ],
+    ids=["all", "later", "earlier", "answers", "ends"],
+)
+def test_a_template_that_leaves_out_what_is_said_is_one_line(
+    tmp_path: Path, template: str, role: str
+) -> None:
+    made = folder(tmp_path, template)
+    with pytest.raises(
+        SettingError, match=f"its chat template leaves out what a message of role ({role}) says"
+    ):
+        check_tokenizer(ModelSettings(name=str(made)), made)
+
+
+def _without(made: Path, part: str) -> None:
+    held = load_file(made / "model.safetensors")
+    kept = {name: tensor for name, tensor in held.items() if not re.search(part, name)}
+    assert len(kept) < len(held)
+    save_file(kept, made / "model.safetensors", metadata={"format": "pt"})
+
+
+def test_whole_weights_are_accepted_in_both_formats(tmp_path: Path) -> None:
+    made = folder(tmp_path)
+    check_weights(ModelSettings(name=str(made)), made)
+    torch.save(load_file(made / "model.safetensors"), made / "pytorch_model.bin")
+    (made / "model.safetensors").unlink()
+    check_weights(ModelSettings(name=str(made)), made)
+
+
+@pytest.mark.parametrize("part", ["layers.1.", "embed_tokens|lm_head", "model.norm", "q_proj"])
+def test_weights_that_are_missing_are_told_before_the_start(tmp_path: Path, part: str) -> None:
+    made = folder(tmp_path)
+    _without(made, part)
+    with pytest.raises(SettingError, match=rf"hold no weights for \d+ of its parameters \(e.g. .*({part})"):
+        check_weights(ModelSettings(name=str(made)), made)
+
+
+def test_weights_of_another_shape_are_told(tmp_path: Path) -> None:
+    made = folder(tmp_path, intermediate_size=96)
+    with pytest.raises(
+        SettingError, match=r"another shape than config.json says \(e.g. .*128.*instead of .*96"
+    ):
+        check_weights(ModelSettings(name=str(made)), made)
+
+
+@pytest.mark.parametrize(
+    ("left", "why"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "is a Git LFS pointer"),
+        (b"", "its weights cannot be read"),
+        (b"<html>404</html>", "its weights cannot be read"),
+    ],
+)
+def test_files_that_hold_no_weights_are_one_line(tmp_path: Path, left: bytes, why: str) -> None:
+    made = folder(tmp_path)
+    (made / "model.safetensors").write_bytes(left)
+    with pytest.raises(SettingError, match=f"model.name .*{why}") as told:
+        check_weights(ModelSettings(name=str(made)), made)
+    assert "\n" not in str(told.value)
+
+
+def test_a_download_that_was_cut_and_one_that_is_not_there_are_one_line(tmp_path: Path) -> None:
+    made = folder(tmp_path)
+    whole = (made / "model.safetensors").read_bytes()
+    (made / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SettingError, match="its weights cannot be read"):
+        check_weights(ModelSettings(name=str(made)), made)
+    (made / "model.safetensors").unlink()
+    with pytest.raises(SettingError, match="its weights cannot be read"):
+        check_weights(ModelSettings(name=str(made)), made)
+
+
+def test_a_broken_config_is_not_called_a_tokenizer(tmp_path: Path) -> None:
+    made = folder(tmp_path)
+    (made / "config.json").write_text("{")
+    with pytest.raises(SettingError, match="its config cannot be read"):
+        check_tokenizer(ModelSettings(name=str(made)), made)
+
+
 def test_a_tokenizer_that_knows_more_than_the_model_is_one_line(tmp_path: Path) -> None:
     made = folder(tmp_path, vocab_size=256)
     with pytest.raises(SettingError, match=r"its tokenizer has ids up to 258, its embeddings 256 rows"):
@@ -105,9 +194,11 @@ def test_adapters_of_layers_are_accepted_and_of_nothing_refused(tmp_path: Path) 
     made = folder(tmp_path)
     values = {"model": {"name": str(made)}, "learner": {"lora": {"rank": 2, "target_modules": ["q_proj"]}}}
     check_adapters(config.resolve(values), made)
-    values["learner"]["lora"]["target_modules"] = ["nothing_here"]
-    with pytest.raises(SettingError, match=r"learner\.lora\.target_modules"):
-        check_adapters(config.resolve(values), made)
+    for targets in (["nothing_here"], ["q_proj", "nothing_here"], ["proj"], "nothing_here.*", ["norm"]):
+        values["learner"]["lora"]["target_modules"] = targets
+        with pytest.raises(SettingError, match=r"learner\.lora\.target_modules") as told:
+            check_adapters(config.resolve(values), made)
+        assert len(str(told.value)) < 420
 
 
 def test_a_model_that_brings_code_is_refused_and_its_code_not_run(tmp_path: Path) -> None:

@@ -26,12 +26,27 @@ def encode_prompt(tokenizer: Any, prompt: Prompt) -> tuple[list[int], list[int]]
         text = "".join(f"{message.content}\n\n" for message in prompt.messages)
         chat = tokenizer(text)["input_ids"]
     else:
-        messages = list(prompt.messages)
-        if messages[0].role == "system" and not _knows_system(tokenizer, tokenizer.chat_template):
-            messages = _folded(messages)
-        chat = _rendered(tokenizer, messages)
+        chat = _rendered(tokenizer, _for_template(tokenizer, prompt.messages))
     prefill = tokenizer(prompt.prefill, add_special_tokens=False)["input_ids"] if prompt.prefill else []
     return list(chat), list(prefill)
+
+
+def left_out(tokenizer: Any, messages: Sequence[Message]) -> list[Message]:
+    """Those whose text the chat template does not show.
+
+    Raises:
+        EngineError: the chat template cannot be used.
+    """
+    if tokenizer.chat_template is None:
+        return []
+    text = _rendered(tokenizer, _for_template(tokenizer, messages), tokenize=False)
+    return [message for message in messages if message.content.strip() not in text]
+
+
+def _for_template(tokenizer: Any, messages: Sequence[Message]) -> Sequence[Message]:
+    if messages[0].role == "system" and not _knows_system(tokenizer, tokenizer.chat_template):
+        return _folded(messages)
+    return messages
 
 
 def _rendered(tokenizer: Any, messages: Sequence[Message], **how: Any) -> Any:

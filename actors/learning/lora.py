@@ -5,7 +5,7 @@ came from as well. Does not cover: adding an adapter to weights (`memory.adapter
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ def add_adapters(model: Any, settings: LoraSettings, seed: int, name: str) -> An
     from peft import LoraConfig, get_peft_model
 
     wanted = settings.target_modules
+    if not isinstance(wanted, str):
+        _require(model, wanted)
     config = LoraConfig(
         task_type="CAUSAL_LM",
         r=settings.rank,
@@ -47,8 +49,8 @@ def add_adapters(model: Any, settings: LoraSettings, seed: int, name: str) -> An
             get_peft_model(model, config, autocast_adapter_dtype=False)
         except ValueError as error:
             raise SettingError(
-                f"setting learner.lora.target_modules: {str(error).partition('. ')[0]}; name linear modules "
-                "of the model, or write --set learner.lora.target_modules=all-linear"
+                f"setting learner.lora.target_modules: {str(error).partition('. ')[0][:160]}; name linear "
+                "modules of the model, or write --set learner.lora.target_modules=all-linear"
             ) from None
     ends = (model.get_input_embeddings(), model.get_output_embeddings())
     for name_of, module in model.named_modules():
@@ -60,6 +62,22 @@ def add_adapters(model: Any, settings: LoraSettings, seed: int, name: str) -> An
             )
     config.base_model_name_or_path = name  # peft prefers the folder that the model was read from
     return config
+
+
+def _require(model: Any, wanted: Sequence[str]) -> None:
+    """Raises:
+    SettingError: one of the names is that of no module; peft says so only where none is.
+    """
+    names = [name for name, _ in model.named_modules()]
+    for one in wanted:
+        if not any(name == one or name.endswith(f".{one}") for name in names):
+            linear = {
+                n.rpartition(".")[2] for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)
+            }
+            raise SettingError(
+                f"setting learner.lora.target_modules: the model has no module {one!r}; choose among "
+                f"{', '.join(sorted(linear)[:12])}, or write --set learner.lora.target_modules=all-linear"
+            )
 
 
 @contextlib.contextmanager

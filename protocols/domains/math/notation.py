@@ -163,7 +163,7 @@ def _fractions(text: str) -> str:
 
 
 def _functions(text: str) -> str:
-    """With the names of functions and constants as LaTeX has them, where there are no other words: exp(-x)."""
+    """With the names of functions and constants as LaTeX has them, where no other words are: exp(-x)."""
     words = _LETTERS.findall(text)
     if not words or not all(_PLAIN_NAMES.fullmatch(word) for word in words):
         return text
