@@ -56,6 +56,9 @@ def writing_bytes(path: Path, option: str) -> Iterator[BinaryIO]:
         real = path.resolve()  # links are followed, those that lead to nothing yet, too
         if real.is_dir():
             raise SettingError(f"{option} {path}: is a folder; name a file in it")
+        above = next(folder for folder in real.parents if os.path.lexists(folder))
+        if not above.is_dir():
+            raise SettingError(f"{option} {path}: {above} is no folder; choose another file")
         draft = None
         if not _is_written_into(path, real):
             real.parent.mkdir(parents=True, exist_ok=True)

@@ -139,6 +139,12 @@ def test_two_labels(a: str, b: str) -> None:
     assert plain(a) != plain(b)
 
 
+@pytest.mark.parametrize("said", [["True", "False"], ["TRUE", "FALSE"], ["true", " False "]])
+def test_truth_values_are_labels_however_they_are_written(said: list[str]) -> None:
+    assert table([said], "labels").tolist() == table([["True", "False"]], "labels").tolist()
+    assert table([["Yes"]], "labels").tolist() != table([["yes"]], "labels").tolist()
+
+
 ANSWERS = rows({"id": [3, 1, 2, 4], "y": ["a", "b", "a", "c"]})
 
 BAD = {

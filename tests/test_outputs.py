@@ -106,7 +106,9 @@ def test_what_fails_half_way_leaves_the_old_file(lines: int, there: bool) -> Non
 def test_what_cannot_be_written_is_one_line(run: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "is a folder" in refused("export", run, "--jsonl", tmp_path, cwd=tmp_path)
-    assert "--jsonl" in refused("export", run, "--jsonl", tmp_path / "file" / "x", cwd=tmp_path)
+    for below in (tmp_path / "file" / "x", tmp_path / "file" / "deep" / "x"):
+        told = refused("export", run, "--jsonl", below, cwd=tmp_path)
+        assert f"--jsonl {below}: {tmp_path / 'file'} is no folder" in told
     assert "is a folder" in refused("report", run, "--out", tmp_path, cwd=tmp_path)
 
 

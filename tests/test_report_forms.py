@@ -260,6 +260,9 @@ def test_what_is_wrong_is_one_line(folder: Path, tmp_path: Path) -> None:
     assert "did you mean hostile?" in refused("report", "hostil", *at, cwd=tmp_path)
     assert "is a folder" in refused("report", "one", *at, "--latex", tmp_path, cwd=tmp_path)
     assert "name one file" in refused("report", "one", *at, "--out", "a", "--markdown", "a", cwd=tmp_path)
+    for out in ("/dev/stdout", "-"):
+        told = refused("report", "one", *at, "--out", "-", "--markdown", out, cwd=tmp_path)
+        assert "name one file" in told
 
 
 def test_no_path_of_this_machine_is_in_a_report(folder: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def report(
       taskspace report quickstart-1 --out first-run.html --markdown first-run.md --latex first-run.tex
     """
     from experiments import report as reporting
-    from experiments.outputs import say
+    from experiments.outputs import STDOUT, is_stdout, say
     from experiments.runs import find
     from protocols.errors import SettingError
 
@@ -42,7 +42,7 @@ def report(
     html = out or (folders[0] if len(folders) == 1 else runs) / "report.html"
     wanted = {"html": html, "markdown": markdown, "latex": latex}
     paths = {kind: path for kind, path in wanted.items() if path is not None}
-    if len({path.resolve() for path in paths.values()}) < len(paths):
+    if len({STDOUT if is_stdout(path) else path.resolve() for path in paths.values()}) < len(paths):
         raise SettingError("report: two of --out, --markdown and --latex name one file; give each its own")
     made = reporting.build(folders, audited=audit)
     for kind, path in paths.items():

@@ -110,7 +110,7 @@ def table(columns: Sequence[Sequence[str]], values: Literal["labels", "numbers"]
         Unusable: a text is no finite number where numbers are wanted.
     """
     if values == "labels":
-        return np.array([[plain(text) for text in column] for column in columns], dtype=object).T
+        return np.array([[_label(text) for text in column] for column in columns], dtype=object).T
     try:
         found = np.array([[_number(text) for text in column] for column in columns], dtype=float).T
     except ValueError as error:
@@ -118,6 +118,12 @@ def table(columns: Sequence[Sequence[str]], values: Literal["labels", "numbers"]
     if not np.isfinite(found).all():
         raise Unusable("a value is not finite")
     return found
+
+
+def _label(text: str) -> str:
+    """True is TRUE is true, however a table was written."""
+    said = plain(text)
+    return said.casefold() if said.casefold() in ("true", "false") else said
 
 
 def _number(text: str) -> float:
