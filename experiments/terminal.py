@@ -1,8 +1,15 @@
-"""Output for terminals that lack UTF-8: what they cannot show comes in ASCII, and never as a failure."""
+"""Output for terminals: what a model wrote never moves a cursor, and what a terminal cannot show comes in ASCII.
+
+Tables and progress bars send colours and movements of their own where somebody looks at them; all else that
+a terminal would obey is written out (`\\x1b]0;`), and everything is where output goes to a file or a pipe.
+"""
 
 import codecs
 import io
+import re
 import sys
+
+from protocols.visible import reveal
 
 _PLAIN = {
     "─": "-",
@@ -17,6 +24,10 @@ _PLAIN = {
     "·": "-",
 }
 _BOXES = range(0x2500, 0x25A0)
+#: What rich sends to terminals: colours everywhere, movements for progress bars (on standard error).
+_COLOURS = re.compile(r"(\x1b\[[\d;]*m)")
+_MOVEMENTS = re.compile(r"(\x1b\[[\d;?]*[A-Za-z]|\r)")
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
@@ -37,3 +48,24 @@ def set_up() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="taskspace.ascii")
+            _make_visible(stream)
+
+
+def _make_visible(stream: io.TextIOWrapper) -> None:
+    kept: re.Pattern[str] | None = None
+    if stream.isatty():
+        kept = _MOVEMENTS if stream is sys.stderr else _COLOURS
+    write = stream.write
+
+    def shown(text: str) -> int:
+        if not _OBEYED.search(text):
+            return write(text)
+        parts = kept.split(text) if kept else [text]  # what is kept stands at the odd places
+        escaped = (
+            part if place % 2 else _OBEYED.sub(lambda c: reveal(c[0]), part)
+            for place, part in enumerate(parts)
+        )
+        write("".join(escaped))
+        return len(text)
+
+    stream.write = shown  # type: ignore[method-assign]

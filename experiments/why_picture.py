@@ -14,6 +14,7 @@ import networkx as nx
 from experiments import why
 from experiments.outputs import writing_bytes
 from experiments.why import OfFunction, Told, updates_of
+from memory import space_graphml
 from memory.causes import Asked, Caused, Decided, Learned, OfTask
 from memory.held_out import Measured
 from protocols.errors import SettingError
@@ -115,7 +116,7 @@ def write(told: Told, path: Path) -> None:
     require_ending(path)
     with writing_bytes(path, "--picture") as file:
         if path.suffix == ".graphml":
-            nx.write_graphml(graph(told), file)
+            space_graphml.write(graph(told), file)
         else:
             _draw(graph(told, why.SHOWN), file, path.suffix.removeprefix("."))
 

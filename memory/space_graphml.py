@@ -5,11 +5,12 @@ What GraphML has no type for is there as JSON text; an attribute that is None is
 
 import io
 import json
-from typing import Any
+from typing import Any, BinaryIO
 
 import networkx as nx
 
 from memory.space import TaskSpace
+from protocols.visible import reveal
 
 
 def with_places(space: TaskSpace) -> nx.DiGraph:
@@ -25,15 +26,26 @@ def with_places(space: TaskSpace) -> nx.DiGraph:
 
 def graphml(space: TaskSpace) -> bytes:
     """The file, UTF-8."""
-    made = with_places(space)
-    for _, attributes in made.nodes(data=True):
-        flat = {name: _flat(value) for name, value in attributes.items() if value is not None}
-        attributes.clear()
-        attributes.update(flat)
     out = io.BytesIO()
-    nx.write_graphml(made, out)
+    write(with_places(space), out)
     return out.getvalue()
 
 
+def write(graph: nx.DiGraph, file: BinaryIO) -> None:
+    """A graph whose attributes may be any JSON and any text."""
+    made: nx.DiGraph = nx.DiGraph()
+    for node, attributes in graph.nodes(data=True):
+        made.add_node(_flat(node), **_all_flat(attributes))
+    for start, end, attributes in graph.edges(data=True):
+        made.add_edge(_flat(start), _flat(end), **_all_flat(attributes))
+    nx.write_graphml(made, file)
+
+
+def _all_flat(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {name: _flat(value) for name, value in attributes.items() if value is not None}
+
+
 def _flat(value: Any) -> Any:
-    return value if isinstance(value, str | int | float | bool) else json.dumps(value)
+    if isinstance(value, bool | int | float):
+        return value
+    return reveal(value if isinstance(value, str) else json.dumps(value))  # XML has no control characters

@@ -1,5 +1,6 @@
 """The Data page: any SELECT, safely; and files that hold what the store holds."""
 
+import csv
 import io
 import json
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from demo_run import MARK, make_demo_run
 from pages import Show, texts
 
+from memory import space_graphml
 from memory.reader import RunReader
 from ui import queries_data
 
@@ -103,6 +105,25 @@ def test_files_hold_what_the_store_holds(folder: Path) -> None:
     read = pd.read_csv(io.BytesIO(queries_data.as_csv(run, sql)))
     assert list(read["id"]) == [row["id"] for row in expected]
     assert list(read["reward"].dropna()) == [r["reward"] for r in expected if r["reward"] is not None]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", " =", "\n="])
+def test_no_cell_of_a_csv_file_is_a_formula(folder: Path, start: str) -> None:
+    sql = f"SELECT '{start}cmd|x' AS \"{start}name\", -1.5 AS number, 'a=b' AS plain"
+    rows = list(csv.reader(io.StringIO(queries_data.as_csv(folder / "demo", sql).decode(), newline="")))
+    assert rows == [[f"'{start}name", "number", "plain"], [f"'{start}cmd|x", "-1.5", "a=b"]]
+
+
+def test_graphml_holds_whatever_a_model_wrote() -> None:
+    graph = nx.DiGraph()
+    graph.add_node("a\x00b", text="x\x1b]0;\x07 \ufffe \ud800 <&>", nothing=None, many=["\x08"])
+    graph.add_edge("a\x00b", "c", text="\x0b")
+    out = io.BytesIO()
+    space_graphml.write(graph, out)
+    out.seek(0)
+    read = nx.read_graphml(out)
+    assert read.nodes["a\\x00b"] == {"text": "x\\x1b]0;\\x07 \\ufffe \\ud800 <&>", "many": '["\\b"]'}
+    assert read.edges["a\\x00b", "c"] == {"text": "\\x0b"}
 
 
 def test_files_take_blobs_mixed_types_and_nothing(folder: Path) -> None:

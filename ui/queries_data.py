@@ -16,6 +16,8 @@ from ui import runs
 Row = dict[str, Any]
 SHOWN = 1_000  # rows on the page
 SAVED = 200_000  # rows in a file
+#: What a formula begins with, for Excel, LibreOffice and Google's sheets.
+_FORMULA = ("=", "+", "-", "@")
 SHOWN_S, SAVED_S = 5.0, 60.0  # seconds a statement may take
 
 #: Questions to begin with, each one statement that runs on any run.
@@ -84,20 +86,26 @@ def asked(reader: RunReader, sql: str) -> tuple[list[Row], bool]:
 
 
 def as_csv(run: Path, sql: str) -> bytes:
-    """Up to `SAVED` rows as CSV; bytes are written in hexadecimal.
+    """Up to `SAVED` rows as CSV; bytes are written in hexadecimal, and texts that a spreadsheet would compute
+    as formulas begin with an apostrophe.
 
     Raises:
         StoreError: see `RunReader.query`.
     """
     rows = _all(run, sql)
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {name: value.hex() if isinstance(value, bytes) else value for name, value in row.items()}
-        for row in rows
-    )
+    writer = csv.writer(out)  # with line ends of RFC 4180, without which a lone return is not quoted
+    writer.writerow([_cell(name) for name in (rows[0] if rows else ())])
+    writer.writerows([_cell(value) for value in row.values()] for row in rows)
     return out.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, str) and (value[:1] in ("\t", "\r") or value.lstrip()[:1] in _FORMULA):
+        return f"'{value}"
+    return value
 
 
 def as_parquet(run: Path, sql: str) -> bytes:

@@ -6,40 +6,13 @@ HTML, of tags of ours with `markup` between them.
 Not covered: what a text says.
 """
 
-import unicodedata
 from html import escape
 from typing import Any
 
+from protocols.visible import reveal
+
 MAX_LINE = 2_000  # characters shown of one line: a longer one makes browsers crawl
 MAX_TEXT = 60_000  # characters shown of one text
-
-_KEPT = "\n\t"
-# Letters by category, and yet nothing is seen of them.
-_BLANK_LETTERS = {0x115F, 0x1160, 0x3164, 0xFFA0}
-_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-
-
-class _Escapes(dict[int, str]):
-    """Code point to what is shown for it, worked out when it is first met."""
-
-    def __missing__(self, code: int) -> str:
-        char = chr(code)
-        hidden = unicodedata.category(char) in _HIDDEN or code in _BLANK_LETTERS
-        shown = _visible(code) if hidden and char not in _KEPT else char
-        self[code] = shown
-        return shown
-
-
-def _visible(code: int) -> str:
-    """The escape as Python writes it: `\\x1b`, `\\u202e`, `\\U000e0041`."""
-    if code == 0x0D:
-        return "\\r"
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-_ESCAPES = _Escapes()
 
 
 def clip(text: str, max_line: int = MAX_LINE, max_text: int = MAX_TEXT) -> tuple[str, bool]:
@@ -62,11 +35,6 @@ def clip(text: str, max_line: int = MAX_LINE, max_text: int = MAX_TEXT) -> tuple
 
 def _tail(text: str, start: int, end: int) -> int:
     return (end if end >= 0 else len(text)) - start
-
-
-def reveal(text: str) -> str:
-    """Control, bidirectional, zero-width and other unseen characters as visible escapes."""
-    return text.translate(_ESCAPES)
 
 
 def show(value: Any, max_line: int = MAX_LINE, max_text: int = MAX_TEXT) -> str:
