@@ -1,4 +1,4 @@
-"""Output for terminals: what a model wrote never moves a cursor, and what a terminal cannot show comes in ASCII.
+"""Output for terminals: what a model wrote moves no cursor, and what a terminal cannot show comes in ASCII.
 
 Tables and progress bars send colours and movements of their own where somebody looks at them; all else that
 a terminal would obey is written out (`\\x1b]0;`), and everything is where output goes to a file or a pipe.
@@ -61,11 +61,8 @@ def _make_visible(stream: io.TextIOWrapper) -> None:
         if not _OBEYED.search(text):
             return write(text)
         parts = kept.split(text) if kept else [text]  # what is kept stands at the odd places
-        escaped = (
-            part if place % 2 else _OBEYED.sub(lambda c: reveal(c[0]), part)
-            for place, part in enumerate(parts)
-        )
-        write("".join(escaped))
+        parts[::2] = [_OBEYED.sub(lambda sign: reveal(sign[0]), part) for part in parts[::2]]
+        write("".join(parts))
         return len(text)
 
     stream.write = shown  # type: ignore[method-assign]
