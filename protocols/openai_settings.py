@@ -11,6 +11,19 @@ from pydantic import Field, field_validator, model_validator
 from protocols.errors import SettingError
 from protocols.section import Section
 
+#: What servers' keys are usually kept in: a configuration file may choose among these, the user any.
+KEY_VARIABLES = (
+    "OPENAI_API_KEY",
+    "VLLM_API_KEY",
+    "OPENROUTER_API_KEY",
+    "TOGETHER_API_KEY",
+    "MISTRAL_API_KEY",
+    "GROQ_API_KEY",
+    "DEEPSEEK_API_KEY",
+    "FIREWORKS_API_KEY",
+    "TASKSPACE_API_KEY",
+)
+
 
 class OpenAISettings(Section):
     base_url: str = "http://127.0.0.1:8000/v1"

@@ -15,6 +15,10 @@ RunsOption = Annotated[Path, typer.Option("--runs", help="Folder that holds the 
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="May be repeated.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the essential only.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+AllowHostOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HOST", help="A server elsewhere that the YAML file may name; may be repeated."),
+]
 
 
 def run(
@@ -29,6 +33,7 @@ def run(
         typer.Option(help="A Ray cluster: auto or HOST:PORT on one of its nodes, ray://HOST:PORT elsewhere."),
     ] = None,
     ui: Annotated[bool, typer.Option("--ui/--no-ui", help="Show the run in a browser page.")] = False,
+    allow_host: AllowHostOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,19 +51,22 @@ def run(
       taskspace run quickstart --address auto --runs /shared/runs
       taskspace run quickstart --address ray://head:10001
     """
-    from experiments import on_head
+    from experiments import hosts, on_head
     from experiments import runs as launch
     from protocols.errors import SettingError
 
     overrides = list(set_ or [])
     if seed is not None:
         overrides.append(f"seed={seed}")
+    if preset is not None:
+        hosts.require_allowed(preset, overrides, allow_host or ())
     if address is not None and on_head.is_outside(address):
         if ui:
             raise SettingError(f"--ui: {address} runs it on the head; start taskspace ui there")
         options = {"--runs": runs, "--name": name, "--resume": resume}
         arguments = [*([preset] if preset else []), *(f"--set={one}" for one in overrides)]
         arguments += [f"{key}={value}" for key, value in options.items() if value is not None]
+        arguments += [f"--allow-host={host}" for host in allow_host or ()]
         arguments += [flag for flag, given in (("--quiet", quiet), ("--json", as_json)) if given]
         raise typer.Exit(on_head.run(address, arguments))
     if address is not None:  # in front: --set runtime.kind=inline is then refused, not passed over
@@ -110,6 +118,7 @@ def evaluate(
         int | None, typer.Option(help="Of a run: policy version; the last by default.")
     ] = None,
     preset: Annotated[str, typer.Option(help="Of a model: settings of domain and engine.")] = "quickstart",
+    allow_host: AllowHostOption = None,
     set_: SetOption = None,
     runs: RunsOption = RUNS,
     quiet: QuietOption = False,
@@ -130,7 +139,7 @@ def evaluate(
       taskspace eval runs/quickstart-1 --opened
       taskspace eval runs/quickstart-1 --iterate 4 --samples 2
     """
-    from experiments import config
+    from experiments import config, hosts
     from experiments import evaluate as evaluation
     from experiments import iterate as improving
     from experiments.conditions import Condition
@@ -145,6 +154,7 @@ def evaluate(
         subject = model or base["model"]["name"]
         kind, limit = kind or "all", limit or 0
     else:
+        hosts.require_allowed(preset, overrides, allow_host or ())
         base = config.values_of(preset)
     limit = 64 if limit is None else limit
     if iterate is not None:
