@@ -77,7 +77,7 @@ def check_weights(settings: ModelSettings, folder: Path) -> None:
         )
     config = _config(settings, folder)
     try:
-        _, found = _on_no_device(folder, config)
+        found = _found_weights(folder, config)
     except Exception as error:  # whatever libraries make of damaged files
         raise SettingError(
             f"model.name {settings.name}: its weights cannot be read ({_line(error)}); fetch the model again"
@@ -103,8 +103,8 @@ def _is_pointer(path: Path) -> bool:
         return file.read(24).startswith(b"version https://git-lfs")
 
 
-def _on_no_device(folder: Path, config: Any) -> tuple[Any, dict[str, Any]]:
-    """The model without its values, and what was found of it in the folder."""
+def _found_weights(folder: Path, config: Any) -> dict[str, Any]:
+    """What transformers tells of loading the model, of which only shapes are made."""
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
@@ -112,10 +112,11 @@ def _on_no_device(folder: Path, config: Any) -> tuple[Any, dict[str, Any]]:
 
     logging.set_verbosity_error()  # its report is a table
     with quiet():
-        found: tuple[Any, dict[str, Any]] = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder, config=config, device_map="meta", output_loading_info=True, ignore_mismatched_sizes=True,
             trust_remote_code=False,
         )  # fmt: skip
+    found: dict[str, Any] = loaded[1]
     return found
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from demo_run import MARK, make_demo_run
-from pages import Show, texts
+from pages import APP, Show, texts
+from streamlit.testing.v1 import AppTest
 
 from memory import space_graphml
 from memory.reader import RunReader
@@ -39,6 +40,21 @@ def test_the_address_holds_the_sql(folder: Path, show: Show) -> None:
     assert app.dataframe[0].value.to_dict("records") == expected
     assert f"{len(expected)} rows." in texts(app)
     assert app.text_area[0].value == sql
+
+
+def test_an_address_asks_nothing_by_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    ask = queries_data.asked
+    monkeypatch.setattr(queries_data, "asked", lambda reader, sql: asked.append(sql) or ask(reader, sql))
+    monkeypatch.setenv("TASKSPACE_RUNS", str(folder))
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.query_params.update({"page": "data", "run": "demo", "sql": "SELECT 41 + 1 AS n"})
+    app.run()
+    assert "stood in the address" in texts(app) and not app.dataframe and asked == []
+    app.button(key="ask").click().run()
+    assert app.dataframe[0].value.to_dict("records") == [{"n": 42}] and asked == ["SELECT 41 + 1 AS n"]
+    app.text_area[0].set_value("SELECT 2 AS n").run()  # what is typed is asked
+    assert app.dataframe[0].value.to_dict("records") == [{"n": 2}]
 
 
 @pytest.mark.parametrize("name", queries_data.EXAMPLES)
@@ -129,7 +145,7 @@ def test_graphml_holds_whatever_a_model_wrote() -> None:
 def test_files_take_blobs_mixed_types_and_nothing(folder: Path) -> None:
     run = folder / "demo"
     sql = "SELECT 1 AS v, x'00ff' AS b UNION ALL SELECT 'two', NULL"
-    assert queries_data.as_csv(run, sql).decode() == "v,b\n1,00ff\ntwo,\n"
+    assert queries_data.as_csv(run, sql).decode() == "v,b\r\n1,00ff\r\ntwo,\r\n"
     assert pq.read_table(io.BytesIO(queries_data.as_parquet(run, sql))).to_pylist() == [
         {"v": "1", "b": b"\x00\xff"},
         {"v": '"two"', "b": None},

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -21,11 +22,12 @@ def taken() -> tuple[socket.socket, int]:
     return held, held.getsockname()[1]
 
 
-def handshake(port: int, host: str) -> int:
-    """Status of asking for the page's data channel under a host name."""
+def handshake(port: int, host: str, origin: str | None = None) -> int:
+    """Status of asking for the page's data channel under a host name, from a page of an origin."""
+    origin = origin or f"http://{host}:{port}"
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(
-            f"GET /_stcore/stream HTTP/1.1\r\nHost: {host}:{port}\r\nOrigin: http://{host}:{port}\r\n"
+            f"GET /_stcore/stream HTTP/1.1\r\nHost: {host}:{port}\r\nOrigin: {origin}\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
         )
@@ -90,9 +92,17 @@ def test_it_takes_the_next_free_port_and_answers(tmp_path: Path, monkeypatch: py
             assert launch.url(screen) == f"http://127.0.0.1:{screen.port}/?run=a+b%26c"
             with urllib.request.urlopen(launch.url(screen), timeout=10) as page:
                 assert page.status == 200
+                assert page.headers["X-Frame-Options"] == "SAMEORIGIN"
+                assert "frame-ancestors 'self'" in page.headers["Content-Security-Policy"]
+            asked = urllib.request.Request(launch.url(screen), headers={"Host": "rebound.example"})
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(asked, timeout=10)
             assert handshake(screen.port, "127.0.0.1") == 101
             assert handshake(screen.port, "localhost") == 101
             assert handshake(screen.port, "rebound.example") == 403
+            for other in (f"http://127.0.0.1:{port}", "http://127.0.0.1", f"http://localhost:{screen.port}",
+                          f"http://127.0.0.1:{screen.port}.example", "null", "file://"):  # fmt: skip
+                assert handshake(screen.port, "127.0.0.1", other) == 403, other
             # Bound to this machine alone: no other address of it answers.
             with pytest.raises(OSError):
                 socket.create_connection(("127.0.0.2", screen.port), timeout=2).close()

@@ -23,7 +23,7 @@ ADDRESS = "127.0.0.1"
 FIRST_PORT = 8501
 PORTS_TRIED = 50
 START_DEADLINE_S = 60.0  # a cold start imports pandas and plotly; seconds on a busy laptop
-_APP = Path(__file__).with_name("app.py")
+_APP = Path(__file__).with_name("served.py")
 
 
 class Screen(subprocess.Popen[bytes]):

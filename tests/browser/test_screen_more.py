@@ -146,15 +146,18 @@ def test_compare(guest: Visitor) -> None:
 def test_data(guest: Visitor) -> None:
     sql = "SELECT+category,+count(*)+AS+n+FROM+attempts+GROUP+BY+category"
     guest.open(f"data?run=demo&sql={sql}", "Data")
+    press(guest, "Ask")
     wait_for("the rows", lambda: "rows." in guest.words())
     assert "Parquet" in guest.words() and "GraphML" in guest.words()
     guest.well()
     guest.shoot("data", 1400)
     on_a_phone(guest, "data-phone", 1500)
     guest.open("data?run=hostile&sql=SELECT+response,+statement+FROM+episodes", "Data")
+    press(guest, "Ask")
     wait_for("the rows", lambda: "rows." in guest.words())
     guest.well()
     guest.open("data?run=demo&sql=DROP+TABLE+attempts", "Data")
+    press(guest, "Ask")
     wait_for("the line", lambda: "only SELECT over this database is allowed" in guest.words())
 
 
@@ -164,6 +167,7 @@ def test_files_are_saved(guest: Visitor, folder: Path, tmp_path: Path) -> None:
     )
     sql = "SELECT seq, id, reward FROM attempts ORDER BY seq"
     guest.open(f"data?run=demo&sql={sql.replace(' ', '+')}", "Data")
+    press(guest, "Ask")
     wait_for("the rows", lambda: "rows." in guest.words())
     with RunReader(folder / "demo") as reader:
         expected, nodes = reader.rows(sql), len(reader.space().graph)
@@ -242,4 +246,5 @@ def test_a_locked_run_says_so(guest: Visitor, folder: Path) -> None:
     finally:
         connection.close()
     guest.open("data?run=locked&sql=SELECT+1", "Data")
+    press(guest, "Ask")
     wait_for("its answer", lambda: "One row." in guest.words())

@@ -13,6 +13,7 @@ from ui import blocks, queries_data, runs
 from ui.safe import line
 
 _SQL = "sql"
+_ASKED = "asked sql"  # what the user asked, in this session
 _CELL = 300  # characters of a text shown in a cell
 _LATER = "application/octet-stream"  # a browser saves it and never opens it
 
@@ -35,14 +36,18 @@ def data() -> None:
         height=190,
         placeholder="SELECT … FROM episodes",
         help="One SELECT on this run, read-only, for up to 5 seconds. Ctrl+Enter asks. The address keeps it.",
+        on_change=_ask,
     )
     with st.expander("Tables and columns", icon=":material/schema:"):
         st.caption("docs/store.md says what each of them means.")
         blocks.text(runs.snapshot("tables", run, queries_data.tables), "tables", 320)
-    if sql and sql.strip():
-        _result(name, run, sql)
-    else:
+    if not (sql and sql.strip()):
         st.caption("Nothing asked yet.")
+    elif st.session_state.get(_ASKED) == sql:
+        _result(name, run, sql)
+    else:  # an address may come from anybody: it asks nothing by itself
+        st.caption("This stood in the address. Nothing is asked before you say so.")
+        st.button("Ask", key="ask", on_click=_ask, type="primary", icon=":material/play_arrow:")
     st.subheader("The task space as a graph")
     st.caption("All tasks and attempts with what came from what, for Gephi, Cytoscape, igraph or networkx.")
     st.download_button(
@@ -61,6 +66,12 @@ def _take() -> None:
     chosen = st.session_state["example"]
     if chosen is not None:
         st.session_state[_SQL] = queries_data.EXAMPLES[chosen]
+        _ask()
+
+
+def _ask() -> None:
+    """What stands in the box is asked, now and whenever the page is drawn again."""
+    st.session_state[_ASKED] = st.session_state[_SQL]
 
 
 def _result(name: str, run: Path, sql: str) -> None:
