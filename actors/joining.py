@@ -5,6 +5,7 @@
 """
 
 import contextlib
+import importlib
 import os
 import re
 import shutil
@@ -77,7 +78,8 @@ def connect(settings: RuntimeSettings) -> None:
     else:
         require_answer(settings.address, settings.start_deadline_s)
     try:
-        with environment(settings.upload) as runtime_env, _own_signals():
+        alone = _for_this_user() if settings.address is None else contextlib.nullcontext()
+        with environment(settings.upload) as runtime_env, _own_signals(), alone:
             if NICENESS not in os.environ:
                 runtime_env.setdefault("env_vars", {})[NICENESS] = str(settings.niceness)
             # "local" and not None, which would join whatever RAY_ADDRESS names.
@@ -185,6 +187,29 @@ def _own_signals() -> Iterator[None]:
     yield
     if callable(before) and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _for_this_user() -> Iterator[None]:
+    """A Ray that is started meanwhile listens on the loopback address alone, and nobody else reads its token.
+
+    Ray does the first on macOS and Windows, where it builds no clusters; the same switch does it on Linux.
+    """
+    constants = importlib.import_module("ray._private.ray_constants")
+    switch, before = constants.ENABLE_RAY_CLUSTERS_ENV_VAR, constants.ENABLE_RAY_CLUSTER
+    said = os.environ.get(switch)
+    os.environ[switch], constants.ENABLE_RAY_CLUSTER = "0", False
+    folder = Path.home() / ".ray"
+    with contextlib.suppress(OSError):  # Ray makes both where they are not there; a home may be read-only
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
+        for token in folder.glob("auth_token*"):
+            token.chmod(0o600)
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = before
+        os.environ.pop(switch) if said is None else os.environ.update({switch: said})
 
 
 @contextlib.contextmanager
