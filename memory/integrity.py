@@ -18,6 +18,7 @@ from memory import checkpoints, frozen, schema
 from memory.codec import text_hash
 from memory.finite import not_finite
 from memory.integrity_rules import EVERYWHERE, PLAYED
+from memory.objects import StrangeObjectsError
 from memory.reader import RunReader
 from protocols.errors import StoreError, TaskspaceError
 from protocols.records import Record
@@ -51,6 +52,9 @@ def checks(run_dir: Path) -> Iterator[Check]:
     except StoreError as error:
         if not is_damage(error):
             raise
+        if isinstance(error, StrangeObjectsError):
+            yield Check(name="schema", looks_at=_LOOKS["schema"], problems=(str(error),))
+            return
         yield Check(name="file", looks_at=_LOOKS["file"], problems=(_words(error),))
         return
     with reader:
@@ -64,7 +68,9 @@ def checks(run_dir: Path) -> Iterator[Check]:
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether it is the file that is damaged, and nothing else that keeps it from being read."""
+    """Whether it is the file that is damaged or strange, and nothing else that keeps it from being read."""
+    if isinstance(error, StrangeObjectsError):
+        return True
     cause = error.__cause__ if isinstance(error, StoreError) else error
     code = getattr(cause, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in DAMAGED
@@ -84,7 +90,7 @@ def _file(reader: RunReader) -> Found:
 
 
 def _schema(reader: RunReader) -> Found:
-    """Tables with their columns, indexes and views as the migrations make them; more of them do no harm."""
+    """Tables with their columns, indexes and views as the migrations make them."""
     with sqlite3.connect(":memory:") as wanted:
         for migration in schema.MIGRATIONS:
             wanted.executescript(migration)

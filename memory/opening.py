@@ -11,7 +11,7 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from memory import filesystems
+from memory import filesystems, objects
 from memory.schema import APPLICATION_ID, MIGRATIONS
 from protocols.errors import StoreError
 
@@ -19,6 +19,7 @@ _BUSY_S = 10.0
 
 #: What a writing connection is set to, each with its reason. Where the log cannot work, see `_pragmas`.
 WRITER_PRAGMAS = {
+    "trusted_schema": "OFF",  # what a file brings along calls no function that does more than compute
     "journal_mode": "WAL",  # readers go on while a batch is written, and see whole batches only
     # With NORMAL a commit is in the kernel's hands when it returns: any process may be killed and no admitted
     # group is lost. Only the log's fold into the file waits for the disk, so power loss may take the last
@@ -172,8 +173,15 @@ def existing(path: Path) -> sqlite3.Connection:
             )
         if path.stat().st_size < pages * size:
             raise StoreError(f"{path}: {_WORDS[sqlite3.SQLITE_CORRUPT]} (the end of the file is missing)")
-        _migrate(connection, path, schema_version(connection, path), {})
+        version = schema_version(connection, path)
+        _require_own(connection, path, version)
+        _migrate(connection, path, version, {})
     return connection
+
+
+def _require_own(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    with errors_of(path):
+        objects.require_own(connection, path, MIGRATIONS[:version])
 
 
 def read_only(path: Path) -> sqlite3.Connection:
@@ -202,6 +210,7 @@ def read_only(path: Path) -> sqlite3.Connection:
                 connection = _connect_read_only(f"{uri}?mode=ro&immutable=1")
     try:
         version = schema_version(connection, path)
+        _require_own(connection, path, version)
         if version < len(MIGRATIONS):
             if not version:
                 raise StoreError(f"{path}: holds no run yet; wait for its start, or start it again")
@@ -225,6 +234,7 @@ def _connect_read_only(uri: str) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, check_same_thread=False)
     try:
         connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except BaseException:
         connection.close()

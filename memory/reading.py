@@ -2,26 +2,14 @@
 
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from memory import opening
-from protocols.errors import StoreError
 
 Parameters = Sequence[Any] | Mapping[str, Any]
-
-#: What `query` lets a statement do; everything else (attaching files, settings, writing) is refused.
-_ALLOWED = {
-    sqlite3.SQLITE_SELECT,
-    sqlite3.SQLITE_READ,
-    sqlite3.SQLITE_FUNCTION,
-    sqlite3.SQLITE_RECURSIVE,
-}
-
-_LONGEST = 64 << 20  # bytes of a text or blob that `query` may make: the reader's memory is not the asker's
 
 
 class ReadOnly:
@@ -88,36 +76,16 @@ class ReadOnly:
         """Rows of anybody's SELECT, at most `limit` of them if given, stopped after `seconds`.
 
         Raises:
-            StoreError: it is not a SELECT over this database, it is wrong, or it takes too long.
+            StoreError: it is not a SELECT over this database, is wrong, or takes too long or too much room.
         """
-        deadline = time.monotonic() + seconds
-        connection = opening.read_only(self.path)  # its own: limits hold for a whole connection
-        try:
-            # For JSON columns; these tables come to be on first use, which would be refused from here on.
-            connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')")
-            connection.set_authorizer(
-                lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
-            )
-            connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
-            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
-            return _dicts(connection.execute(sql, parameters), limit)
-        except (sqlite3.Error, sqlite3.Warning) as error:
-            code = getattr(error, "sqlite_errorcode", None)
-            if code == sqlite3.SQLITE_INTERRUPT:
-                raise StoreError(
-                    f"query: stopped after {seconds:g} s; narrow it down or allow more seconds"
-                ) from None
-            if code == sqlite3.SQLITE_AUTH:
-                raise StoreError("query: only SELECT over this database is allowed") from None
-            raise StoreError(f"query: {error}; docs/store.md lists tables and columns") from None
-        finally:
-            connection.close()
+        from memory import querying
+
+        return querying.query(self.path, sql, parameters, limit, seconds)
 
 
-def _dicts(cursor: sqlite3.Cursor, limit: int | None = None) -> list[dict[str, Any]]:
+def _dicts(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
     names = [column[0] for column in cursor.description or ()]
-    found = cursor.fetchall() if limit is None else cursor.fetchmany(limit)
-    return [dict(zip(names, row)) for row in found]
+    return [dict(zip(names, row)) for row in cursor.fetchall()]
 
 
 def where(conditions: Mapping[str, str], filters: Mapping[str, Any]) -> tuple[str, list[Any]]:

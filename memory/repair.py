@@ -91,6 +91,7 @@ def _saved(path: Path, scratch: Path) -> Repaired:
     _lengthen(damaged)
     lost: list[str] = []
     with closing(sqlite3.connect(damaged)) as source:
+        source.execute("PRAGMA trusted_schema = OFF")
         version, there = _described(source, path)
         _empty(made, version)
         with closing(sqlite3.connect(made)) as target:
