@@ -195,7 +195,7 @@ def _for_this_user() -> Iterator[None]:
 
     Ray does the first on macOS and Windows, where it builds no clusters; the same switch does it on Linux.
     """
-    constants = importlib.import_module("ray._private.ray_constants")
+    constants: Any = importlib.import_module("ray._private.ray_constants")
     switch, before = constants.ENABLE_RAY_CLUSTERS_ENV_VAR, constants.ENABLE_RAY_CLUSTER
     said = os.environ.get(switch)
     os.environ[switch], constants.ENABLE_RAY_CLUSTER = "0", False

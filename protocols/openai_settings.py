@@ -3,7 +3,8 @@
 No key stands here: `api_key_env` is the name of the environment variable that holds it.
 """
 
-from typing import Literal
+import re
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -30,7 +31,7 @@ class OpenAISettings(Section):
     """Where the server is, with its `/v1`."""
     model: str = ""
     """The model's name at the server; empty = the first that the server lists."""
-    api_key_env: str = Field("OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")
+    api_key_env: str = "OPENAI_API_KEY"
     """Environment variable that holds the key (its name, never the key); unset = no key is sent."""
     endpoint: Literal["auto", "completions", "chat"] = "auto"
     """`completions` sends and gets token ids (vLLM, with the tokenizer of model.name), `chat` sends messages;
@@ -77,6 +78,17 @@ class OpenAISettings(Section):
                 "write e.g. --set engine.openai.base_url=http://127.0.0.1:8000/v1"
             )
         return value.rstrip("/")
+
+    @field_validator("api_key_env", mode="before")
+    @classmethod
+    def _is_a_name(cls, value: Any) -> Any:
+        if not isinstance(value, str) or not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", value):
+            raise SettingError(  # without the value: it may be the key itself
+                "setting engine.openai.api_key_env: what was given is not the name of an environment "
+                "variable (capitals, digits and _); write e.g. --set "
+                "engine.openai.api_key_env=OPENAI_API_KEY, and put the key into that variable"
+            )
+        return value
 
     @model_validator(mode="after")
     def _a_budget_needs_prices(self) -> "OpenAISettings":

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments import config
 from experiments.hosts import require_allowed
 from protocols.errors import SettingError
 
@@ -55,6 +56,13 @@ def test_a_file_names_no_other_secret_even_for_this_machine(tmp_path: Path, name
     with pytest.raises(SettingError, match=r"api_key_env: a file may choose OPENAI_API_KEY"):
         require_allowed(file(tmp_path, api_key_env=name), [], [])
     require_allowed(file(tmp_path, api_key_env="VLLM_API_KEY"), [], [])
+
+
+@pytest.mark.parametrize("key", ["sk-proj-abc123", "sk_live_abc", "Bearer x", "x" * 300, 7, "", "A" * 65])
+def test_a_key_in_place_of_its_variables_name_is_not_repeated(key: object) -> None:
+    with pytest.raises(SettingError, match="not the name of an environment variable") as told:
+        config.resolve({"engine": {"openai": {"api_key_env": key}}})
+    assert len(str(key)) < 3 or str(key) not in str(told.value)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import json
 import os
+import pickle
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -137,3 +139,28 @@ def test_a_state_before_any_step_has_no_moments(tmp_path: Path) -> None:
     }
     again = learner_at(tmp_path, 1).learn(samples, 2, 2, "x")
     assert again.losses == learner_at(tmp_path / "fresh", 0).learn(samples, 2, 2, "x").losses
+
+
+class Running:
+    """Becomes a call when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self._mark = mark
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self._mark),)
+
+
+@pytest.mark.parametrize("shards", [True, False])
+def test_a_state_from_elsewhere_runs_nothing(
+    passed_on: list[Any], run: Path, tmp_path: Path, shards: bool
+) -> None:
+    folder = tmp_path / "case"
+    shutil.copytree(run / "whole", folder)
+    state = folder / checkpoints.relative_path(3 if shards else 2) / checkpoints.STATE
+    index = state / states.SHARDS / ".metadata" if shards else state / states.FLAT
+    assert index.is_file()
+    index.write_bytes(pickle.dumps(Running(tmp_path / "ran")))
+    with pytest.raises(TaskspaceError, match="the learner's state cannot be read") as told:
+        learner_at(folder, 3 if shards else 2)
+    assert not (tmp_path / "ran").exists() and "\n" not in str(told.value) and len(str(told.value)) < 500

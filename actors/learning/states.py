@@ -9,6 +9,7 @@ Both hold the same, so that any number of processes reads what any other number 
 """
 
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,20 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from actors.learning.mixed import MixedAdamW
 from actors.learning.sharding import ShardedAdamW
+from protocols.errors import TaskspaceError
 
 FLAT = "tensors.pt"  # torch's own format streams from memory; safetensors would copy everything first
 SHARDS = "shards"
+_METADATA = ".metadata"  # torch's index of its shards, a pickle
+_INDEX_NAMES = {
+    "torch": "Size float32 bfloat16 int64 strided",
+    "torch.serialization": "_get_layout",
+    "torch.distributed.checkpoint.metadata": "Metadata ChunkStorageMetadata TensorStorageMetadata"
+    " TensorProperties BytesStorageMetadata StorageMeta MetadataIndex _MEM_FORMAT_ENCODING",
+    "torch.distributed.checkpoint.filesystem": "_StorageInfo",
+    "pathlib": "PosixPath",
+    "collections": "OrderedDict",
+}
 
 Optimiser = MixedAdamW | ShardedAdamW
 
@@ -38,7 +50,21 @@ def read(optimiser: Optimiser, folder: Path, shapes: dict[str, list[int]]) -> No
 
     Args:
         shapes: of its parameters in their order, from `plain.json`; they fit the optimiser's.
+
+    Raises:
+        TaskspaceError: it cannot be read, or holds more than tensors.
     """
+    try:
+        _read(optimiser, folder, shapes)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        raise TaskspaceError(
+            f"{folder}: the learner's state cannot be read ({why}); restore a copy, or start a new run from "
+            "its weights (model.name)"
+        ) from None
+
+
+def _read(optimiser: Optimiser, folder: Path, shapes: dict[str, list[int]]) -> None:
     if not (folder / FLAT).is_file():
         _read_shards(optimiser, folder / SHARDS)
         return
@@ -61,10 +87,21 @@ def read(optimiser: Optimiser, folder: Path, shapes: dict[str, list[int]]) -> No
 
 
 def _read_shards(optimiser: Optimiser, folder: Path) -> None:
+    with (folder / _METADATA).open("rb") as file:
+        _Metadata(file).load()  # torch reads it next, and would run whatever it names
     stored = dcp.FileSystemReader(folder).read_metadata().state_dict_metadata
     targets = optimiser.blank_state(stepped="step" in stored)
     dcp.load(targets, checkpoint_id=folder, no_dist=isinstance(optimiser, MixedAdamW))
     optimiser.accept(targets)
+
+
+class _Metadata(pickle.Unpickler):
+    """Refuses what the index of a distributed checkpoint does not need."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if name in _INDEX_NAMES.get(module, "").split():
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"it names {module}.{name}, which is no part of an index")
 
 
 def by_name(flat: dict[str, torch.Tensor], shapes: dict[str, list[int]]) -> dict[str, torch.Tensor]:
