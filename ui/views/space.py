@@ -16,8 +16,12 @@ from ui.safe import line
 
 PLAY_S = 1.0  # between two steps of the growth that is played
 PLAY_STEPS = 30  # from the first round to the newest
+#: A browser's request brings the address as it was when it was sent: while the growth is played, and as long
+#: after that, the round is remembered here, or a slow machine would go back to where it was.
+SETTLE_S = 30.0
 _TOPICS = 2_000  # to choose from; more are found by searching
-_PLAYING, _RESTART, _DRAWN = "space playing", "space restart", "space drawn"
+_PLAYING, _PLAYED, _AT, _STEP = "space playing", "space played", "space at", "space step"
+_RESTART, _DRAWN = "space restart", "space drawn"
 _PICKED = "space picked"  # the node that was chosen by clicking on its mark
 _STANDS = "space stands"  # the address that the page was last drawn for; None: that came to no end
 _ADDRESS = ("topic", "part", "upto", "node")
@@ -128,48 +132,65 @@ def _time(grown: SpaceMap) -> int:
     first, last = grown.first_round, grown.rounds
     if last <= first:
         return UNTIL_NOW
-    asked = st.query_params.get("upto", "")
-    upto = min(max(int(asked), first), last) if asked.isdecimal() and len(asked) < 10 else last
     playing = st.session_state.get(_PLAYING)
+    if playing is not None or time.monotonic() - st.session_state.get(_PLAYED, -SETTLE_S) < SETTLE_S:
+        upto = min(max(st.session_state[_AT], first), last)
+        _move(upto, last)
+    else:
+        asked = st.query_params.get("upto", "")
+        upto = min(max(int(asked), first), last) if asked.isdecimal() and len(asked) < 10 else last
     if playing is not None and time.monotonic() - playing > 0.7 * PLAY_S:  # a click is no tick of the clock
         upto = min(upto + ceil((last - first) / PLAY_STEPS), last)
         st.session_state[_PLAYING] = time.monotonic()
+        st.session_state[_STEP] = st.session_state.get(_STEP, 0) + 1
         _move(upto, last)
         if upto == last:
-            del st.session_state[_PLAYING]
+            _stop()
             st.rerun()  # the page as a whole, at its usual pace
-    st.session_state["space round"] = upto
+    # Another slider after each step that was played: what a browser says of an earlier one is no choice.
+    key = f"space round {st.session_state.get(_STEP, 0)}"
+    st.session_state[key] = upto
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button(
             "Pause" if playing is not None else "Play the growth",
             icon=":material/pause:" if playing is not None else ":material/play_arrow:",
-            key="space play",
-            on_click=_play,
-            args=(last, first),
+            key="space pause" if playing is not None else "space play",  # a late click stops nothing
+            on_click=_pause if playing is not None else _play,
+            args=() if playing is not None else (upto, last, first),
         )
-        st.slider(
-            "Up to round", first, last, key="space round", on_change=lambda: _move(None, last), width=520
-        )
+        st.slider("Up to round", first, last, key=key, on_change=_slide, args=(key, last), width=520)
     return UNTIL_NOW if upto == last else upto
 
 
-def _move(upto: int | None, last: int) -> None:
+def _slide(key: str, last: int) -> None:
+    _move(int(st.session_state[key]), last)
+
+
+def _move(upto: int, last: int) -> None:
     """A round goes into the address; the newest one needs no mention, and moves on with the run."""
-    if upto is None:
-        upto = int(st.session_state["space round"])
+    st.session_state[_AT] = UNTIL_NOW if upto >= last else upto
     if upto >= last:
         st.query_params.pop("upto", None)
     else:
         st.query_params["upto"] = str(upto)
 
 
-def _play(last: int, first: int) -> None:
-    """Begin to play the growth, or stop."""
+def _stop() -> None:
+    del st.session_state[_PLAYING]
+    st.session_state[_PLAYED] = time.monotonic()
+
+
+def _pause() -> None:
     st.session_state[_RESTART] = True
-    if st.session_state.pop(_PLAYING, None) is None:
-        st.session_state[_PLAYING] = time.monotonic()
-        if "upto" not in st.query_params:
-            _move(first, last)
+    if _PLAYING in st.session_state:
+        _stop()
+
+
+def _play(at: int, last: int, first: int) -> None:
+    """Begin to play the growth."""
+    st.session_state[_RESTART] = True
+    _move(first if at == last else at, last)
+    st.session_state[_PLAYING] = time.monotonic()
 
 
 def _draw(run: Path, made: Picture, colour: str, way: list[int], view: tuple[Any, ...]) -> None:
