@@ -52,7 +52,10 @@ def _made(migrations: tuple[str, ...]) -> Objects:
     with closing(sqlite3.connect(":memory:")) as made:
         for migration in migrations:
             made.executescript(migration)
-        return _of(made)
+        own = _of(made)
+    from memory.datasette import VIEWS  # an exported folder's database has these as well
+
+    return own | {("view", name): _plain(f"CREATE VIEW {name} AS {sql}") for name, (_, sql) in VIEWS.items()}
 
 
 def _of(connection: sqlite3.Connection) -> Objects:
@@ -64,5 +67,9 @@ def _of(connection: sqlite3.Connection) -> Objects:
             columns = connection.execute("SELECT name, hidden FROM pragma_table_xinfo(?)", [name])
             found[kind, name] = frozenset(columns)
         else:
-            found[kind, name] = " ".join(_COMMENT.sub(" ", sql or "").split())
+            found[kind, name] = _plain(sql or "")
     return found
+
+
+def _plain(sql: str) -> str:
+    return " ".join(_COMMENT.sub(" ", sql).split())
