@@ -199,8 +199,9 @@ def _for_this_user() -> Iterator[None]:
     switch, before = constants.ENABLE_RAY_CLUSTERS_ENV_VAR, constants.ENABLE_RAY_CLUSTER
     said = os.environ.get(switch)
     os.environ[switch], constants.ENABLE_RAY_CLUSTER = "0", False
-    folder = Path.home() / ".ray"
-    with contextlib.suppress(OSError):  # Ray makes both where they are not there; a home may be read-only
+    # Ray makes folder and token where they are not there; a home may be read-only, or nobody's.
+    with contextlib.suppress(OSError, RuntimeError):
+        folder = Path.home() / ".ray"
         folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)
         for token in folder.glob("auth_token*"):
@@ -209,7 +210,10 @@ def _for_this_user() -> Iterator[None]:
         yield
     finally:
         constants.ENABLE_RAY_CLUSTER = before
-        os.environ.pop(switch) if said is None else os.environ.update({switch: said})
+        if said is None:
+            del os.environ[switch]
+        else:
+            os.environ[switch] = said
 
 
 @contextlib.contextmanager

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from actors import joining
+
 LISTENERS = """
 import psutil, ray
 from actors.ray_runtime import RayRuntime
@@ -24,6 +26,18 @@ for process in (mine, *mine.children(recursive=True)):
         pass
 runtime.close()
 """
+
+
+def test_a_user_without_a_home_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobodys() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobodys)
+    joining.quiet_ray()  # sets variables of its own
+    before = dict(os.environ)
+    with joining._for_this_user():
+        assert os.environ != before
+    assert dict(os.environ) == before
 
 
 @pytest.mark.slow  # starts a Ray of its own
