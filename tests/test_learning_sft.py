@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from actors.engines.weights import check_probe, load_model, sequence_logprobs
 from actors.learning.sft import SftLearner
+from actors.precision import dtype_on
 from memory import checkpoints
 from memory.artefacts import fetch_model
 from protocols.errors import EngineError, TaskspaceError
@@ -55,7 +56,7 @@ def test_what_was_learned_is_answered_by_the_published_folder(model: Path, tmp_p
     folder = tmp_path / update.path
     assert checkpoints.weights_checksum(folder) == update.checksum
     published = AutoModelForCausalLM.from_pretrained(folder)
-    assert published.dtype == torch.bfloat16
+    assert published.dtype == dtype_on(torch.device("cpu"), "auto")
     tokenizer = AutoTokenizer.from_pretrained(folder)
     for question, answer in _ANSWERS.items():
         chat = tokenizer.apply_chat_template(
